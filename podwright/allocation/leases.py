@@ -1,0 +1,38 @@
+"""What allocation hands to the plan: every allocated thing of a cloud, by its holder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+
+
+@dataclass(frozen=True)
+class Leases:
+    """All that is allocated in one cloud.
+
+    A guest network is named by (account, network). A machine's domain is named
+    `<account>-<machine>`, a routing appliance `<account>-<zone>-router`; both
+    kinds are placed on a hypervisor and own NICs.
+    """
+
+    guest_vlans: Mapping[tuple[str, str], int]
+    """{(account, network): VLAN id in the network's pod}"""
+
+    guest_subnets: Mapping[tuple[str, str], IPv4Network]
+    """{(account, network): subnet}, of every guest network, also of those that declare theirs"""
+
+    guest_addresses: Mapping[str, IPv4Address]
+    """{machine's domain: its address in its guest network}"""
+
+    management_addresses: Mapping[str, IPv4Address]
+    """{routing appliance: its eth1 address}"""
+
+    public_addresses: Mapping[str, IPv4Address]
+    """{routing appliance: its eth2 address, the account's source NAT address}"""
+
+    macs: Mapping[tuple[str, str], str]
+    """{(domain, NIC such as eth0): MAC address, lower case with colons}"""
+
+    placements: Mapping[str, str]
+    """{domain: hypervisor}"""
