@@ -188,9 +188,10 @@ class Cloud(Declared):
     name: Name
     domain: str
     administrator_key_file: Path
+    administrator_keys: tuple[str, ...] = ()
     state_directory: Path
+    database: str
     quarantine_hours: Annotated[int, Field(strict=True, ge=0)] = 24
-    database: str | None = None
     images: Mapping[Name, Image]
     offerings: Mapping[Name, Offering]
     data_centers: Mapping[Name, DataCenter]

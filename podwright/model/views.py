@@ -1,0 +1,152 @@
+"""What follows from a declaration alone: who stands where, under which name.
+
+Everything is sorted by name, so that whoever walks a view does the same things
+in the same order on every run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+from podwright.model.cloud import Cloud, GuestNetwork, Hypervisor, PodSwitch, StorageServer, ZoneSwitch
+
+DeviceKind = Literal["zone_switch", "pod_switch", "storage_server", "hypervisor"]
+DomainRole = Literal["machine", "routing_appliance"]
+
+
+class PlacedGuestNetwork(NamedTuple):
+    """A guest network and the pod it is in, also where the declaration leaves `pod` out."""
+
+    account: str
+    name: str
+    network: GuestNetwork
+    zone: str
+    pod: str
+
+
+class Appliance(NamedTuple):
+    """The routing appliance of an account in a zone; its pod is that of `guest_network`."""
+
+    name: str
+    account: str
+    zone: str
+    pod: str
+    guest_network: str
+    image: str
+    offering: str
+
+
+class Domain(NamedTuple):
+    """Whatever libvirt runs for an account: a machine, or a routing appliance (`machine` is then None)."""
+
+    name: str
+    role: DomainRole
+    account: str
+    machine: str | None
+    zone: str
+    pod: str
+    guest_network: str
+    image: str
+    offering: str
+    anti_affinity: str | None
+    hypervisor: str | None
+
+
+class Device(NamedTuple):
+    """A device of the operator's own; `pod` is None for zone switches."""
+
+    name: str
+    kind: DeviceKind
+    zone: str
+    pod: str | None
+    declared: ZoneSwitch | PodSwitch | StorageServer | Hypervisor
+
+
+def guest_networks(cloud: Cloud) -> Iterator[PlacedGuestNetwork]:
+    """Every guest network, by account and name."""
+    for account_name, account in sorted(cloud.accounts.items()):
+        for name, network in sorted(account.guest_networks.items()):
+            pod = network.pod or next(iter(cloud.zones[network.zone].pods))
+            yield PlacedGuestNetwork(account_name, name, network, network.zone, pod)
+
+
+def appliances(cloud: Cloud) -> Iterator[Appliance]:
+    """One routing appliance per account and zone with a guest network, by account and zone."""
+    first: dict[tuple[str, str], PlacedGuestNetwork] = {}
+    for placed in guest_networks(cloud):
+        first.setdefault((placed.account, placed.zone), placed)
+    for (account, zone), placed in sorted(first.items()):
+        shape = cloud.zones[zone].routing_appliance
+        name = appliance_name(account, zone)
+        yield Appliance(name, account, zone, placed.pod, placed.name, shape.image, shape.offering)
+
+
+def domains(cloud: Cloud) -> list[Domain]:
+    """Every machine and routing appliance, by name."""
+    return sorted([*_machines(cloud), *_appliances(cloud)], key=lambda domain: domain.name)
+
+
+def devices(cloud: Cloud) -> list[Device]:
+    """Every declared device, by name."""
+    return sorted(_devices(cloud), key=lambda device: device.name)
+
+
+def domain_name(account: str, machine: str) -> str:
+    """The name of a machine's domain, unique in the cloud."""
+    return f"{account}-{machine}"
+
+
+def appliance_name(account: str, zone: str) -> str:
+    """The name of a routing appliance, of its domain and of its inventory host."""
+    return f"{account}-{zone}-router"
+
+
+def _machines(cloud: Cloud) -> Iterator[Domain]:
+    places = {(placed.account, placed.name): placed for placed in guest_networks(cloud)}
+    for account_name, account in cloud.accounts.items():
+        for name, machine in account.machines.items():
+            place = places[account_name, machine.guest_network]
+            yield Domain(
+                name=domain_name(account_name, name),
+                role="machine",
+                account=account_name,
+                machine=name,
+                zone=place.zone,
+                pod=place.pod,
+                guest_network=machine.guest_network,
+                image=machine.image,
+                offering=machine.offering,
+                anti_affinity=machine.anti_affinity,
+                hypervisor=machine.hypervisor,
+            )
+
+
+def _appliances(cloud: Cloud) -> Iterator[Domain]:
+    for appliance in appliances(cloud):
+        yield Domain(
+            name=appliance.name,
+            role="routing_appliance",
+            account=appliance.account,
+            machine=None,
+            zone=appliance.zone,
+            pod=appliance.pod,
+            guest_network=appliance.guest_network,
+            image=appliance.image,
+            offering=appliance.offering,
+            anti_affinity=None,
+            hypervisor=None,
+        )
+
+
+def _devices(cloud: Cloud) -> Iterator[Device]:
+    for zone_name, zone in cloud.zones.items():
+        for name, zone_switch in zone.zone_switches.items():
+            yield Device(name, "zone_switch", zone_name, None, zone_switch)
+        for pod_name, pod in zone.pods.items():
+            for name, pod_switch in pod.pod_switches.items():
+                yield Device(name, "pod_switch", zone_name, pod_name, pod_switch)
+            for name, storage_server in pod.storage_servers.items():
+                yield Device(name, "storage_server", zone_name, pod_name, storage_server)
+            for name, hypervisor in pod.hypervisors.items():
+                yield Device(name, "hypervisor", zone_name, pod_name, hypervisor)
