@@ -1,0 +1,1 @@
+"""Observation: what is seen on the devices, held against what was planned."""

@@ -1,0 +1,227 @@
+"""Run a playbook of podwright's and tell what came of it.
+
+A run has a private directory of its own, gone afterwards, so that runs never see
+each other and nothing of a run stays readable. Events become a `Run` as they
+arrive; whoever wants to show progress listens with `on_progress`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+import ansible_runner
+
+from podwright import tree
+
+
+class ExitCode(IntEnum):
+    """What a run says to the shell or the CI job that started it."""
+
+    IN_SYNC = 0
+    CHANGED = 2
+    FAILED = 3
+    INVALID = 4
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to run: a playbook of the collection, against an inventory."""
+
+    playbook: str
+    inventory: Path
+    check: bool = False
+    diff: bool = False
+    limit: str | None = None
+    variables: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Play:
+    """One play of a run and its wall time."""
+
+    name: str
+    seconds: float = 0.0
+    tasks: int = 0
+    changed: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A task that failed on a host."""
+
+    host: str
+    task: str
+    message: str
+
+
+@dataclass
+class Run:
+    """All that came of a run."""
+
+    plays: list[Play] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    hosts: dict[str, dict[str, int]] = field(default_factory=dict)
+    """{host: {"ok": tasks, "changed": tasks, "failed": tasks, "unreachable": tasks}}"""
+    results: dict[str, Any] = field(default_factory=dict)
+    """What the plan and the verdict of a verification said: {"plan": ..., "findings": ...}"""
+    differences: list[dict[str, str]] = field(default_factory=list)
+    """[{"host": host, "task": task, "before": text, "after": text}], as `--diff` shows them"""
+    invalid: bool = False
+    completed: bool = False
+    output: str = ""
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The worst that happened."""
+        if self.invalid:
+            return ExitCode.INVALID
+        if self.failures or not self.completed:
+            return ExitCode.FAILED
+        return ExitCode.CHANGED if any(host["changed"] for host in self.hosts.values()) else ExitCode.IN_SYNC
+
+    def to_json(self) -> str:
+        """The machine-readable report."""
+        return json.dumps(
+            {
+                "exit_code": int(self.exit_code),
+                "status": self.exit_code.name.lower(),
+                "hosts": self.hosts,
+                "plays": [
+                    {"name": p.name, "seconds": round(p.seconds, 2), "tasks": p.tasks, "changed": sorted(p.changed)}
+                    for p in self.plays
+                ],
+                "failures": [vars(failure) for failure in self.failures],
+                "differences": self.differences,
+                **self.results,
+            },
+            indent=2,
+        )
+
+
+def run(order: Order, on_progress: Callable[[Run], None] = lambda _: None) -> Run:
+    """Run the playbook to its end; a run that Ansible could not even start is a failed one."""
+    result = Run()
+    clock = _Clock(result)
+
+    def on_event(event: dict[str, Any]) -> bool:
+        clock.tick()
+        _HANDLERS.get(event["event"], _ignore)(result, event.get("event_data", {}))
+        on_progress(result)
+        return False
+
+    with tempfile.TemporaryDirectory(prefix="podwright-run-") as private:
+        runner = ansible_runner.run(
+            private_data_dir=private,
+            playbook=order.playbook,
+            inventory=str(order.inventory.resolve()),
+            cmdline=command_line(order),
+            envvars=_environment(),
+            event_handler=on_event,
+            quiet=True,
+        )
+        clock.tick()
+        result.completed = runner.status == "successful"
+        if not result.completed and not result.failures:
+            result.failures.append(Failure("controller", "start", Path(runner.stdout.name).read_text().strip()))
+    return result
+
+
+def command_line(order: Order) -> str | None:
+    """Arguments of ansible-playbook beyond the playbook and the inventory, as one shell line."""
+    words = []
+    if order.check:
+        words.append("--check")
+    if order.diff:
+        words.append("--diff")
+    if order.limit:
+        words += ["--limit", _quoted(order.limit)]
+    if order.variables:
+        words += ["--extra-vars", _quoted(json.dumps(dict(order.variables), sort_keys=True))]
+    return " ".join(words) or None
+
+
+def _quoted(word: str) -> str:
+    return "'" + word.replace("'", "'\"'\"'") + "'"
+
+
+def _environment() -> dict[str, str]:
+    """The environment of the run: our ansible.cfg, and the Ansible that we are installed with."""
+    return {
+        "ANSIBLE_CONFIG": str(tree.ansible_configuration()),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+    }
+
+
+class _Clock:
+    """Gives the time between two events to the play that it belongs to."""
+
+    def __init__(self, result: Run) -> None:
+        self._result = result
+        self._last = time.monotonic()
+
+    def tick(self) -> None:
+        now = time.monotonic()
+        if self._result.plays:
+            self._result.plays[-1].seconds += now - self._last
+        self._last = now
+
+
+def _play_started(result: Run, data: dict[str, Any]) -> None:
+    name = data.get("name") or data.get("play", "")
+    if not result.plays or result.plays[-1].name != name:
+        result.plays.append(Play(name))
+
+
+def _task_ended(result: Run, data: dict[str, Any]) -> None:
+    res = data.get("res", {})
+    play = result.plays[-1]
+    play.tasks += 1
+    if res.get("changed"):
+        play.changed.add(data["host"])
+    for key in ("plan", "findings"):
+        if key in res:
+            result.results[key] = res[key]
+    diff = res.get("diff")
+    for part in diff if isinstance(diff, list) else [diff] if diff else []:
+        if part.get("before") != part.get("after"):
+            texts = {side: str(part.get(side, "")) for side in ("before", "after")}
+            result.differences.append({"host": data["host"], "task": data["task"], **texts})
+
+
+def _task_failed(result: Run, data: dict[str, Any]) -> None:
+    _task_ended(result, data)
+    if data.get("ignore_errors"):
+        return
+    res = data.get("res", {})
+    result.invalid = result.invalid or bool(res.get("invalid_input"))
+    result.failures.append(Failure(data["host"], data["task"], str(res.get("msg", res))))
+
+
+def _run_ended(result: Run, data: dict[str, Any]) -> None:
+    columns = {"ok": "ok", "changed": "changed", "failed": "failures", "unreachable": "dark"}
+    hosts = sorted({host for column in columns.values() for host in data.get(column, {})})
+    result.hosts = {
+        host: {name: data.get(column, {}).get(host, 0) for name, column in columns.items()} for host in hosts
+    }
+
+
+def _ignore(result: Run, data: dict[str, Any]) -> None:
+    """Nothing to learn from this event."""
+
+
+_HANDLERS: dict[str, Callable[[Run, dict[str, Any]], None]] = {
+    "playbook_on_play_start": _play_started,
+    "runner_on_ok": _task_ended,
+    "runner_on_failed": _task_failed,
+    "runner_on_unreachable": _task_failed,
+    "playbook_on_stats": _run_ended,
+}
