@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 import tempfile
 import time
@@ -143,14 +144,10 @@ def command_line(order: Order) -> str | None:
     if order.diff:
         words.append("--diff")
     if order.limit:
-        words += ["--limit", _quoted(order.limit)]
+        words += ["--limit", shlex.quote(order.limit)]
     if order.variables:
-        words += ["--extra-vars", _quoted(json.dumps(dict(order.variables), sort_keys=True))]
+        words += ["--extra-vars", shlex.quote(json.dumps(dict(order.variables), sort_keys=True))]
     return " ".join(words) or None
-
-
-def _quoted(word: str) -> str:
-    return "'" + word.replace("'", "'\"'\"'") + "'"
 
 
 def _environment() -> dict[str, str]:

@@ -1,0 +1,103 @@
+"""The command `podwright`: for operators' shells and CI jobs."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from podwright import report
+from podwright.errors import InvalidInput, PodwrightError
+from podwright.lab.cli import app as lab
+from podwright.runner import ExitCode, Order, run
+
+app = typer.Typer(
+    name="podwright",
+    help="Turns racks of switches, storage and servers into a multi-tenant private cloud.",
+    epilog="Exit codes: 0 in sync, 2 changed or drifted, 3 failed, 4 invalid input.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(lab, name="lab")
+
+
+class Stage(StrEnum):
+    """The stages of a deployment, each a playbook of its own."""
+
+    SITE = "site"
+    NETWORK = "network"
+    STORAGE = "storage"
+    HYPERVISORS = "hypervisors"
+    APPLIANCES = "appliances"
+    MACHINES = "machines"
+
+
+Inventory = Annotated[
+    Path,
+    typer.Option(
+        "--inventory", "-i", envvar="PODWRIGHT_INVENTORY", exists=True, help="The cloud: cloud.yml, or its directory."
+    ),
+]
+Limit = Annotated[str | None, typer.Option(help="Only these hosts or groups, as ansible-playbook takes them.")]
+Check = Annotated[bool, typer.Option("--check", help="Change nothing; say what would change.")]
+Diff = Annotated[bool, typer.Option("--diff", help="Show every change, before and after.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for machines.")]
+
+DEFAULT_INVENTORY = Path("inventories/lab/cloud.yml")
+
+
+@app.command()
+def deploy(
+    inventory: Inventory = DEFAULT_INVENTORY,
+    stage: Annotated[Stage, typer.Option(help="One stage alone.")] = Stage.SITE,
+    limit: Limit = None,
+    check: Check = False,
+    diff: Diff = False,
+    confirm_removal: Annotated[
+        bool, typer.Option("--confirm-removal", help="Destroy the disks of machines that are no longer declared.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Make the devices what the inventory says."""
+    variables = {"podwright_confirm_removal": True} if confirm_removal else {}
+    _run(Order(f"podwright.cloud.{stage}", _cloud_file(inventory), check, diff, limit, variables), as_json)
+
+
+@app.command()
+def plan(inventory: Inventory = DEFAULT_INVENTORY, as_json: Json = False) -> None:
+    """Show what a deployment would plan differently from the last one; touches no device."""
+    _run(Order("podwright.cloud.plan", _cloud_file(inventory), check=True, diff=True), as_json)
+
+
+@app.command()
+def verify(inventory: Inventory = DEFAULT_INVENTORY, limit: Limit = None, as_json: Json = False) -> None:
+    """Prove with packets that the cloud is what was planned; changes nothing."""
+    _run(Order("podwright.cloud.verify", _cloud_file(inventory), limit=limit), as_json)
+
+
+def main() -> None:
+    """Run the command; an error of ours is a message and an exit code, never a traceback."""
+    try:
+        app()
+    except PodwrightError as error:
+        Console(stderr=True).print(str(error), style="red", markup=False, highlight=False)
+        sys.exit(ExitCode.INVALID if isinstance(error, InvalidInput) else ExitCode.FAILED)
+
+
+def _run(order: Order, as_json: bool) -> None:
+    if as_json:
+        result = run(order)
+        sys.stdout.write(result.to_json() + "\n")
+    else:
+        with report.progress() as on_progress:
+            result = run(order, on_progress)
+        report.show(result)
+    raise typer.Exit(result.exit_code)
+
+
+def _cloud_file(inventory: Path) -> Path:
+    return inventory / "cloud.yml" if inventory.is_dir() else inventory
