@@ -11,6 +11,30 @@ A message says where, what was found, what was expected and what to do.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One thing that is wrong in a declaration.
+
+    `found` is None where something is missing. `line` counts from 1 and is None
+    for what is wrong with a whole file.
+    """
+
+    file: str
+    line: int | None
+    path: str
+    found: str | None
+    expected: str
+    remedy: str
+
+    def __str__(self) -> str:
+        place = self.file if self.line is None else f"{self.file}:{self.line}"
+        verdict = f"{self.expected} is missing" if self.found is None else f"{self.found} is not {self.expected}"
+        return ": ".join(part for part in (place, self.path, f"{verdict}; {self.remedy}") if part)
+
 
 class PodwrightError(Exception):
     """Base of all; its text is meant for the operator."""
@@ -18,6 +42,10 @@ class PodwrightError(Exception):
 
 class InvalidInput(PodwrightError):
     """The declaration is wrong; the text lists every mistake, a line each."""
+
+    def __init__(self, mistakes: Iterable[Mistake]) -> None:
+        self.mistakes = tuple(mistakes)
+        super().__init__("\n".join(map(str, self.mistakes)))
 
 
 class AllocationError(PodwrightError):
