@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import unified_diff
+from pathlib import Path
 
 from rich.console import Console
 from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
+from rich.tree import Tree
 
+from podwright.allocation import allocate
+from podwright.allocation.leases import Leases
+from podwright.model import load
+from podwright.model.cloud import Cloud
+from podwright.model.views import appliances, domains, guest_networks
 from podwright.runner import ExitCode, Play, Run
 
 console = Console()
@@ -69,6 +76,76 @@ def findings_table(findings: list[dict[str, str | bool]]) -> Table:
     for finding in sorted(findings, key=lambda f: bool(f["holds"])):
         mark = Text("holds", style="green") if finding["holds"] else Text("FAILS", style="bold red")
         table.add_row(mark, *(str(finding[key]) for key in ("subject", "statement", "seen")))
+    return table
+
+
+def show_cloud(cloud_file: Path) -> None:
+    """The topology, and what was allocated to whom."""
+    cloud = load(cloud_file)
+    leases = allocate(cloud, preview=True).leases
+    console.print(topology(cloud, leases))
+    console.print(accounts_table(cloud, leases))
+
+
+def topology(cloud: Cloud, leases: Leases) -> Tree:
+    """Zones, pods, devices, and the domains on each hypervisor."""
+    tree = Tree(f"[bold]{cloud.name}[/]")
+    for zone_name, zone in sorted(cloud.zones.items()):
+        in_zone = tree.add(f"zone [bold]{zone_name}[/] ({zone.data_center})")
+        in_zone.add(f"zone switches  {' '.join(sorted(zone.zone_switches))}, outside through {zone.upstream.address}")
+        for pod_name, pod in sorted(zone.pods.items()):
+            in_pod = in_zone.add(f"pod [bold]{pod_name}[/]")
+            in_pod.add(f"pod switches   {' '.join(sorted(pod.pod_switches))}")
+            in_pod.add(f"storage        {' '.join(sorted(pod.storage_servers))}")
+            for hypervisor in sorted(pod.hypervisors):
+                on_hypervisor = in_pod.add(f"hypervisor     {hypervisor}")
+                for domain, host in sorted(leases.placements.items()):
+                    if host == hypervisor:
+                        on_hypervisor.add(domain)
+    return tree
+
+
+def accounts_table(cloud: Cloud, leases: Leases) -> Table:
+    """One row for each domain: its network, its addresses, its place."""
+    table = Table(title="What was allocated to whom", title_justify="left")
+    for column in ("Account", "Guest network", "VLAN", "Domain", "Address", "MAC", "Hypervisor"):
+        table.add_column(column)
+    public = {appliance.account: leases.public_addresses[appliance.name] for appliance in appliances(cloud)}
+    for placed in guest_networks(cloud):
+        key = (placed.account, placed.name)
+        network = f"{placed.name} {leases.guest_subnets[key]}"
+        for domain in (d for d in domains(cloud) if (d.account, d.guest_network) == key):
+            address = leases.guest_addresses.get(domain.name)
+            table.add_row(
+                placed.account,
+                network,
+                str(leases.guest_vlans[key]),
+                domain.name,
+                str(address) if address else f"source NAT {public[placed.account]}",
+                leases.macs[domain.name, "eth0"],
+                leases.placements[domain.name],
+            )
+        table.add_section()
+    return table
+
+
+def hosts_table(hosts: Sequence[Mapping[str, object]]) -> Table:
+    """One row for each host of a lab."""
+    table = Table()
+    for column in hosts[0] if hosts else ():
+        table.add_column(column)
+    for host in hosts:
+        table.add_row(*(str(value) for value in host.values()))
+    return table
+
+
+def stages_table(stages: Mapping[str, float]) -> Table:
+    """How long each stage took, wall time."""
+    table = Table(title="How long it took", title_justify="left")
+    table.add_column("Stage")
+    table.add_column("Seconds", justify="right")
+    for stage, seconds in stages.items():
+        table.add_row(stage, f"{seconds:.1f}")
     return table
 
 

@@ -175,8 +175,9 @@ def _judge_leaks(states: Mapping[str, State], frames: Frames) -> Iterator[Findin
 
 def _judge_source_nat(states: Mapping[str, State], frames: Frames) -> Iterator[Finding]:
     speaking = {nic.account for nic in _nics(states) if nic.role == "machine"}
+    listening = {state["zone"] for state in states.values() if state["kind"] == "zone_switch"}
     for (account, zone), appliance in sorted(_appliances(states).items()):
-        if account not in speaking:
+        if account not in speaking or zone not in listening:
             continue
         address = appliance["source_nat"]["address"]
         count = sum(
