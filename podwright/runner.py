@@ -78,7 +78,6 @@ class Run:
     """[{"host": host, "task": task, "before": text, "after": text}], as `--diff` shows them"""
     invalid: bool = False
     completed: bool = False
-    output: str = ""
 
     @property
     def exit_code(self) -> ExitCode:
@@ -132,7 +131,8 @@ def run(order: Order, on_progress: Callable[[Run], None] = lambda _: None) -> Ru
         clock.tick()
         result.completed = runner.status == "successful"
         if not result.completed and not result.failures:
-            result.failures.append(Failure("controller", "start", Path(runner.stdout.name).read_text().strip()))
+            with runner.stdout as stdout:
+                result.failures.append(Failure("controller", "start", stdout.read().strip()))
     return result
 
 
