@@ -1,0 +1,35 @@
+"""Allocation: the only owner of the database of leases.
+
+`allocate` hands out all that a cloud needs in one transaction, `settle` ends the
+release of what devices were seen without, `list_leases` and `usage` report.
+"""
+
+from podwright.allocation.allocator import (
+    Allocated,
+    Seen,
+    Usage,
+    allocate,
+    diff,
+    list_leases,
+    settle,
+    usage,
+)
+from podwright.allocation.grant import Lease, LeaseChange
+from podwright.allocation.leases import Leases
+from podwright.allocation.placement import Placement, PlacementChange
+
+__all__ = [
+    "Allocated",
+    "Lease",
+    "LeaseChange",
+    "Leases",
+    "Placement",
+    "PlacementChange",
+    "Seen",
+    "Usage",
+    "allocate",
+    "diff",
+    "list_leases",
+    "settle",
+    "usage",
+]

@@ -1,0 +1,252 @@
+"""Allocation of a whole cloud: every lease that its inventory asks for, in one transaction."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from ipaddress import IPv4Address, IPv4Network
+from typing import NamedTuple
+
+from podwright.allocation.database import transaction
+from podwright.allocation.demand import Demand, demands, guest_address_demands, pod_demands
+from podwright.allocation.grant import Granted, Lease, LeaseChange, grant
+from podwright.allocation.leases import Leases
+from podwright.allocation.placement import Placed, Placement, PlacementChange, place
+from podwright.allocation.pools import PoolName, guest_subnet, mac_address
+from podwright.errors import AllocationError
+from podwright.model.cloud import Cloud
+from podwright.model.views import guest_networks
+
+Seen = tuple[str, str, str]
+"""(pool, scope, value as written, such as `101`, `192.168.1.101` or a MAC address). Of pool `placement`
+the scope is `<zone>/<pod>` and the value is the domain."""
+
+
+@dataclass(frozen=True)
+class Allocated:
+    """What a cloud holds now, and what changed to get there."""
+
+    leases: Leases
+    lease_changes: Sequence[LeaseChange]
+    placement_changes: Sequence[PlacementChange]
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything is different from before."""
+        return bool(self.lease_changes or self.placement_changes)
+
+    @property
+    def new(self) -> list[Lease | Placement]:
+        """What was handed out: to new holders, or once more to those that had given it up; and moves."""
+        return [after for _, after in self._changes() if after is not None and after.state == "held"]
+
+    @property
+    def releasing(self) -> list[Lease | Placement]:
+        """What the cloud stopped asking for."""
+        return [after for _, after in self._changes() if after is not None and after.state == "releasing"]
+
+    @property
+    def diff(self) -> dict[str, str]:
+        """The changes as Ansible shows them: {before, after}, a line each."""
+        return diff(self._changes())
+
+    def _changes(self) -> list[LeaseChange | PlacementChange]:
+        return [*self.lease_changes, *self.placement_changes]
+
+
+class Usage(NamedTuple):
+    """How full a pool is."""
+
+    pool: PoolName
+    scope: str
+    declared_at: str
+    size: int
+    held: int
+    releasing: int
+    quarantine: int
+
+    @property
+    def free(self) -> int:
+        """How many values can be handed out."""
+        return self.size - self.held - self.releasing - self.quarantine
+
+
+def allocate(cloud: Cloud, *, preview: bool, now: datetime | None = None) -> Allocated:
+    """Lease all that `cloud` asks for, and start releasing what it no longer asks for.
+
+    Asking again gives the same leases. A preview gives the leases that the run
+    would give, and writes nothing, not even an empty database.
+
+    Raises:
+        AllocationError: a pool is empty, a machine finds no hypervisor, or the
+            database cannot be used. The text has a line for every reason, and
+            nothing was written.
+    """
+    moment = _unix_time(now)
+    with transaction(cloud.database, "preview" if preview else "write") as repository:
+        repository.forget_quarantined(moment)
+        allocated = _decide(cloud, repository.leases(), repository.placements(), moment)
+        repository.save(allocated.lease_changes, allocated.placement_changes)
+    return allocated
+
+
+def settle(
+    cloud: Cloud, still_seen: Collection[Seen], *, preview: bool = False, now: datetime | None = None
+) -> list[LeaseChange | PlacementChange]:
+    """Finish the release of what no device carries any more.
+
+    A lease in `releasing` that is not in `still_seen` goes to quarantine for the
+    cloud's `quarantine_hours`, and a placement is gone at once. Call it only when
+    every device of the cloud was read: what was not looked at counts as gone.
+    """
+    moment = _unix_time(now)
+    with transaction(cloud.database, "preview" if preview else "write") as repository:
+        repository.forget_quarantined(moment)
+        until = moment + cloud.quarantine_hours * 3600
+        leases = [
+            LeaseChange(lease, replace(lease, state="quarantine", since=moment, until=until))
+            for lease in repository.leases()
+            if _is_leaving(lease, cloud) and (lease.pool, lease.scope, lease.shown) not in still_seen
+        ]
+        placements = [
+            PlacementChange(placement, None)
+            for placement in repository.placements()
+            if _is_leaving(placement, cloud) and ("placement", placement.scope, placement.domain) not in still_seen
+        ]
+        repository.save(leases, placements)
+    return [*leases, *placements]
+
+
+def list_leases(cloud: Cloud) -> list[Lease | Placement]:
+    """All that the cloud's database holds, whoever asked for it, sorted: what was allocated to whom."""
+    with transaction(cloud.database, "read") as repository:
+        return [*repository.leases(), *repository.placements()]
+
+
+def usage(cloud: Cloud) -> list[Usage]:
+    """How full every pool of the cloud is, those of single guest networks apart."""
+    with transaction(cloud.database, "read") as repository:
+        states = defaultdict(list)
+        for lease in repository.leases():
+            states[lease.pool, lease.scope].append(lease.state)
+    result = []
+    for pool, _ in demands(cloud):
+        of_pool = states[pool.name, pool.scope]
+        counts = (of_pool.count("held"), of_pool.count("releasing"), of_pool.count("quarantine"))
+        result.append(Usage(pool.name, pool.scope, pool.declared_at, pool.size, *counts))
+    return result
+
+
+def diff(changes: Iterable[LeaseChange | PlacementChange]) -> dict[str, str]:
+    """Changes as Ansible shows them: {before, after}, a line each."""
+    before = sorted(str(change.before) for change in changes if change.before is not None)
+    after = sorted(str(change.after) for change in changes if change.after is not None)
+    return {"before": "".join(f"{line}\n" for line in before), "after": "".join(f"{line}\n" for line in after)}
+
+
+def _unix_time(moment: datetime | None) -> int:
+    return int((moment or datetime.now(UTC)).timestamp())
+
+
+def _is_leaving(record: Lease | Placement, cloud: Cloud) -> bool:
+    return record.state == "releasing" and record.cloud == cloud.name
+
+
+def _decide(cloud: Cloud, leases: Sequence[Lease], placements: Sequence[Placement], now: int) -> Allocated:
+    """What a run at `now` does about a cloud, given all that is leased. Pure."""
+    granted = _serve(cloud, demands(cloud), leases, now)
+    subnets = _subnets(cloud, granted)
+    granted += _serve(cloud, guest_address_demands(cloud, subnets), leases, now)
+    placed = _place(cloud, placements, now)
+    problems = [line for outcome in granted for line in outcome.problems]
+    problems += [line for outcome in placed for line in outcome.problems]
+    if problems:
+        raise AllocationError("\n".join(problems))
+    hypervisors = {domain: host for outcome in placed for domain, host in outcome.hypervisors.items()}
+    return Allocated(
+        _leases(granted, subnets, hypervisors),
+        [change for outcome in granted for change in outcome.changes] + _given_up(cloud, leases, granted, now),
+        [change for outcome in placed for change in outcome.changes] + _left(cloud, placements, placed, now),
+    )
+
+
+def _serve(cloud: Cloud, asked: Iterable[Demand], leases: Iterable[Lease], now: int) -> list[Granted]:
+    had = defaultdict(list)
+    for lease in leases:
+        had[lease.pool, lease.scope].append(lease)
+    return [grant(pool, had[pool.name, pool.scope], requests, cloud.name, now) for pool, requests in asked]
+
+
+def _subnets(cloud: Cloud, granted: Iterable[Granted]) -> dict[tuple[str, str], IPv4Network]:
+    leased = {lease.holder: guest_subnet(lease.value) for lease in _of_pool("guest_subnet", granted)}
+    subnets = {}
+    for account, name, network, _, _ in guest_networks(cloud):
+        subnet = leased.get(f"{account}/{name}") if network.subnet == "auto" else network.subnet
+        if subnet is not None:  # None when the pool is empty, which is a problem already
+            subnets[account, name] = subnet
+    return subnets
+
+
+def _place(cloud: Cloud, placements: Iterable[Placement], now: int) -> list[Placed]:
+    had = defaultdict(list)
+    for placement in placements:
+        had[placement.scope].append(placement)
+    return [
+        place(scope, hypervisors, had[scope], requests, cloud.name, now)
+        for scope, hypervisors, requests in pod_demands(cloud)
+    ]
+
+
+def _given_up(cloud: Cloud, leases: Iterable[Lease], granted: Iterable[Granted], now: int) -> list[LeaseChange]:
+    """The leases that `cloud` holds and does not ask for."""
+    wanted = {_key(lease) for outcome in granted for lease in outcome.leases.values()}
+    return [
+        LeaseChange(lease, replace(lease, state="releasing", since=now))
+        for lease in leases
+        if lease.cloud == cloud.name and lease.state == "held" and _key(lease) not in wanted
+    ]
+
+
+def _key(lease: Lease) -> tuple[str, str, int]:
+    return (lease.pool, lease.scope, lease.value)
+
+
+def _left(cloud: Cloud, placements: Iterable[Placement], placed: Sequence[Placed], now: int) -> list[PlacementChange]:
+    """The placements of domains that `cloud` no longer has, or has in another pod."""
+    wanted = {(outcome.scope, domain) for outcome in placed for domain in outcome.hypervisors}
+    return [
+        PlacementChange(placement, replace(placement, state="releasing", since=now))
+        for placement in placements
+        if placement.cloud == cloud.name
+        and placement.state == "held"
+        and (placement.scope, placement.domain) not in wanted
+    ]
+
+
+def _leases(
+    granted: Sequence[Granted], subnets: Mapping[tuple[str, str], IPv4Network], hypervisors: Mapping[str, str]
+) -> Leases:
+    return Leases(
+        guest_vlans={_network(lease): lease.value for lease in _of_pool("guest_vlan", granted)},
+        guest_subnets=subnets,
+        guest_addresses=_addresses("guest_address", granted),
+        management_addresses=_addresses("management_address", granted),
+        public_addresses=_addresses("public_address", granted),
+        macs={(lease.holder, lease.purpose): mac_address(lease.value) for lease in _of_pool("mac", granted)},
+        placements=hypervisors,
+    )
+
+
+def _network(lease: Lease) -> tuple[str, str]:
+    account, _, network = lease.holder.partition("/")
+    return account, network
+
+
+def _addresses(pool: PoolName, granted: Iterable[Granted]) -> dict[str, IPv4Address]:
+    return {lease.holder: IPv4Address(lease.value) for lease in _of_pool(pool, granted)}
+
+
+def _of_pool(pool: PoolName, granted: Iterable[Granted]) -> Iterator[Lease]:
+    return (lease for outcome in granted for lease in outcome.leases.values() if lease.pool == pool)
