@@ -26,9 +26,7 @@ def ask(connection: Any, commands: Commands, timeout_s: float) -> dict[str, dict
             if addresses:
                 del waiting[domain]
                 answers[domain]["addresses"] = addresses
-                running += [
-                    (domain, name, _start(connection, domain, argv)) for name, argv in commands[domain].items()
-                ]
+                running += [(domain, name, _start(connection, domain, argv)) for name, argv in commands[domain].items()]
         still_running = []
         for domain, name, pid in running:
             status = _command(connection, domain, "guest-exec-status", {"pid": pid})

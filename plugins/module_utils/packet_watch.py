@@ -54,9 +54,7 @@ def _open(interface: str) -> socket.socket | None:
     return listener
 
 
-def _count_until(
-    end: float, sockets: dict[socket.socket, str], seen: dict[str, dict[str, dict[str, int]]]
-) -> None:
+def _count_until(end: float, sockets: dict[socket.socket, str], seen: dict[str, dict[str, dict[str, int]]]) -> None:
     while (left := end - time.monotonic()) > 0:
         for listener in select.select(list(sockets), [], [], left)[0]:
             try:

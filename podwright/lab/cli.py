@@ -17,7 +17,9 @@ from podwright.lab import requirements
 
 app = typer.Typer(help="A whole cloud on this machine, in namespaces that lead nowhere else.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Option("--name", envvar="PODWRIGHT_LAB_NAME", help="Which lab; several stand side by side.")]
+Name = Annotated[
+    str, typer.Option("--name", envvar="PODWRIGHT_LAB_NAME", help="Which lab; several stand side by side.")
+]
 CloudFile = Annotated[Path, typer.Option("--inventory", "-i", exists=True, help="The cloud that the lab stands for.")]
 
 DEFAULT_NAME = "lab"

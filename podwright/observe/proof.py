@@ -76,7 +76,7 @@ def probes(states: Mapping[str, State]) -> dict[str, dict[str, list[Probe]]]:
         if nic.role != "machine":
             continue
         appliance = appliances[nic.account, states[nic.hypervisor]["zone"]]
-        neighbours = {host["name"]: host["address"] for host in appliance["dhcp"]["hosts"]}
+        neighbours = {host["name"]: host["address"] for host in appliance["dhcp"]["hosts"] if host["mac"] != nic.mac}
         asks = [Probe(f"reaches {name}", address, True) for name, address in sorted(neighbours.items())]
         asks.append(Probe("reaches its gateway", appliance["dhcp"]["router"], True))
         zone = states[nic.hypervisor]["zone"]
@@ -264,4 +264,3 @@ def _free_address(appliance: State) -> str:
 
 def _count(frames: Frames, at: _Nic, mac: str) -> int:
     return frames.get(at.hypervisor, {}).get(at.device, {}).get("macs", {}).get(mac, 0)
-
