@@ -1,0 +1,168 @@
+#!/usr/bin/python
+"""Give a Linux device its network."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: host_network
+short_description: Give a Linux device its uplinks, VLAN segments, addresses and routes
+description:
+  - Reads the device, compares it with O(network) and changes only what differs.
+  - The backend V(openvswitch) makes one bridge with a bond or trunk ports, the segments as fake bridges and the host's
+    interfaces as internal ports, all in one transaction of the database. The backend V(linux) makes a bond or a
+    VLAN-aware bridge, VLAN interfaces and bridges. Addresses, routes and the links of the backend V(linux) are files
+    of systemd-networkd, so all of it comes back after a reboot.
+  - What podwright made and O(network) does not name goes. What podwright did not make is never touched, nor is C(eth0).
+requirements:
+  - Debian packages C(systemd), C(iproute2) and, for the backend V(openvswitch), C(openvswitch-switch), on the device.
+options:
+  network:
+    description: The C(network) part of the device's desired state (docs/desired-state.md).
+    type: dict
+    required: true
+    suboptions:
+      backend:
+        description: What makes bridges and VLANs.
+        type: str
+        choices: [linux, openvswitch]
+        default: linux
+      datapath:
+        description: Where Open vSwitch forwards, in its own process or in the kernel.
+        type: str
+        choices: [netdev, system]
+        default: system
+      uplinks:
+        description: An active-backup bond, C({members, tagged}).
+        type: dict
+        suboptions:
+          members: {description: Interfaces of the bond., type: list, elements: str, required: true}
+          tagged: {description: All VLANs that it carries., type: list, elements: int, required: true}
+      trunks:
+        description: Ports of one VLAN-aware bridge, C({name:{tagged}}).
+        type: dict
+        default: {}
+      spanning_tree:
+        description: RSTP on that bridge.
+        type: dict
+        suboptions:
+          priority: {description: A multiple of 4096 (IEEE 802.1Q 13.26)., type: int, required: true}
+      segments:
+        description: A bridge per VLAN for machines, C({name:{vlan, description}}).
+        type: dict
+        default: {}
+      interfaces:
+        description: VLAN interfaces with addresses of the device, C({name:{vlan, addresses, description}}).
+        type: dict
+        default: {}
+      routed_ports:
+        description: Interfaces without VLANs, C({name:{addresses, description}}).
+        type: dict
+        default: {}
+      routes:
+        description: Static routes.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          destination: {description: A network., type: str, required: true}
+          gateway: {description: An address in the network of an interface., type: str, required: true}
+  busy_segments:
+    description:
+      - What to do with a segment that has to go while machines are still in it. V(keep) leaves it, and its VLAN on the
+        uplinks, and names it in RV(busy); V(fail) makes all other changes and then fails. Call with V(keep) before the
+        machines are brought in order and without it after them. In check mode V(fail) predicts that it will have gone.
+    type: str
+    choices: [fail, keep]
+    default: fail
+attributes:
+  check_mode: {support: full, description: Predicts the change.}
+  diff_mode: {support: full, description: Shows what changes, and only that.}
+author: [podwright]
+"""
+
+EXAMPLES = r"""
+- name: Network
+  podwright.cloud.host_network:
+    network:
+      backend: openvswitch
+      datapath: system
+      uplinks: {members: [eth1, eth2], tagged: [20, 101]}
+      segments:
+        guest101: {vlan: 101, description: acme/default}
+      interfaces:
+        vlan20: {vlan: 20, addresses: [192.0.2.31/24], description: storage}
+"""
+
+RETURN = r"""
+busy:
+  description: Segments that have to go and still hold machines, with the machines' devices.
+  returned: success
+  type: dict
+  sample: {guest102: [vnet3]}
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.podwright.cloud.plugins.module_utils import difference, host_network
+
+
+def main() -> None:
+    options = {
+        "backend": {"choices": ["linux", "openvswitch"], "default": "linux"},
+        "datapath": {"choices": ["netdev", "system"], "default": "system"},
+        "uplinks": {
+            "type": "dict",
+            "options": {
+                "members": {"type": "list", "elements": "str", "required": True},
+                "tagged": {"type": "list", "elements": "int", "required": True},
+            },
+        },
+        "trunks": {"type": "dict", "default": {}},
+        "spanning_tree": {"type": "dict", "options": {"priority": {"type": "int", "required": True}}},
+        "segments": {"type": "dict", "default": {}},
+        "interfaces": {"type": "dict", "default": {}},
+        "routed_ports": {"type": "dict", "default": {}},
+        "routes": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {"destination": {"required": True}, "gateway": {"required": True}},
+        },
+    }
+    module = AnsibleModule(
+        argument_spec={
+            "network": {"type": "dict", "required": True, "options": options},
+            "busy_segments": {"choices": ["fail", "keep"], "default": "fail"},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**_converge(module))
+    except RuntimeError as error:
+        module.fail_json(msg=str(error))
+
+
+def _converge(module: AnsibleModule) -> dict[str, object]:
+    network = host_network.complete(module.params["network"])
+    current = host_network.read(network)
+    busy = host_network.busy_segments(current, network)
+    fails = module.params["busy_segments"] == "fail"
+    if busy and not (fails and module.check_mode):
+        network = host_network.keep(busy, network)
+    changes = host_network.plan(current, network)
+    if changes and not module.check_mode:
+        host_network.apply(changes, network)
+    result = {
+        "changed": bool(changes),
+        "diff": difference.shown(host_network.same_keys(current, changes), changes),
+        "busy": {name: segment["occupants"] for name, segment in busy.items()},
+    }
+    if busy and fails and not module.check_mode:
+        module.fail_json(
+            msg=f"segments that have to go still hold machines: {result['busy']}; stop those machines, then run again",
+            **result,
+        )
+    return result
+
+
+if __name__ == "__main__":
+    main()

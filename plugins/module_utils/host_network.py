@@ -1,0 +1,136 @@
+"""The network of a Linux device: what it has, what differs from what it should have, and the change.
+
+Two layers make it: Open vSwitch (the backend `openvswitch`) and systemd-networkd
+(addresses and routes of both backends, and all links of the backend `linux`). Each
+has `read() -> state`, `wanted(network) -> state`, `plan(current, wanted) -> changes`,
+`segments(state)` and `apply(changes)`. Changes say what to set, and null for what goes.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ansible_collections.podwright.cloud.plugins.module_utils import networkd, networkd_files, openvswitch, services
+from ansible_collections.podwright.cloud.plugins.module_utils.errors import DeviceError
+
+MANAGEMENT_INTERFACE = "eth0"
+SETTLE_S = 15.0
+
+Network = dict[str, Any]
+State = dict[str, Any]
+Changes = dict[str, Any]
+
+_EMPTY: Network = {
+    "backend": "linux",
+    "datapath": "system",
+    "uplinks": None,
+    "trunks": {},
+    "spanning_tree": None,
+    "segments": {},
+    "interfaces": {},
+    "routed_ports": {},
+    "routes": [],
+}
+
+
+def read(network: Network) -> State:
+    """Read the units and layers of this host that `network` is about."""
+    state: State = {
+        "units": {name: unit.enabled and unit.active for name, unit in services.read(_units(network)).items()},
+        "networkd": networkd.read(),
+    }
+    if network["backend"] == "openvswitch" or openvswitch.installed():
+        state["openvswitch"] = openvswitch.read() if openvswitch.installed() else openvswitch.NOTHING
+    return state
+
+
+def complete(network: Network) -> Network:
+    """Fill in what `network` leaves out, and refuse what no host can have.
+
+    Raises:
+        DeviceError: the management interface is in use, a name is too long, or a VLAN is used twice.
+    """
+    result = {**_EMPTY, **{key: value for key, value in network.items() if value is not None}}
+    ports = [*(result["uplinks"] or {"members": []})["members"], *result["trunks"], *result["routed_ports"]]
+    if MANAGEMENT_INTERFACE in ports:
+        raise DeviceError(
+            f"network: {MANAGEMENT_INTERFACE} is the management interface and never touched; cable another port"
+        )
+    for name in [*ports, *result["segments"], *result["interfaces"]]:
+        if not 1 <= len(name) <= 15 or "/" in name:
+            raise DeviceError(f"network: {name!r} is no interface name; give 1 to 15 characters (ip-link(8))")
+    _refuse_shared_vlans(result)
+    return result
+
+
+def plan(current: State, network: Network) -> Changes:
+    """Compare a host with what `network` wants of it: `{units, networkd, openvswitch}`, only what differs."""
+    changes: Changes = {"units": {name: True for name, ready in current["units"].items() if not ready}}
+    changes["networkd"] = networkd.plan(current["networkd"], networkd_files.wanted(network))
+    if "openvswitch" in current:
+        changes["openvswitch"] = openvswitch.plan(current["openvswitch"], openvswitch.wanted(network))
+    return {layer: change for layer, change in changes.items() if change}
+
+
+def busy_segments(current: State, network: Network) -> dict[str, dict[str, Any]]:
+    """Give the segments that should go but still hold devices of machines: `{name: {vlan, occupants, ...}}`."""
+    there = dict(networkd.segments(current["networkd"]))
+    if "openvswitch" in current:
+        there.update(openvswitch.segments(current["openvswitch"]))
+    return {
+        name: segment
+        for name, segment in sorted(there.items())
+        if name not in network["segments"] and segment["occupants"]
+    }
+
+
+def keep(segments: dict[str, dict[str, Any]], network: Network) -> Network:
+    """Give `network` with `segments`, and their VLANs on the uplinks, left as they are."""
+    kept = {
+        name: {"vlan": segment["vlan"], "description": segment["description"]} for name, segment in segments.items()
+    }
+    uplinks = network["uplinks"]
+    if uplinks:
+        vlans = {segment["vlan"] for segment in kept.values()}
+        uplinks = {**uplinks, "tagged": sorted({*uplinks["tagged"], *vlans})}
+    return {**network, "uplinks": uplinks, "segments": {**network["segments"], **kept}}
+
+
+def same_keys(current: Any, changes: Any) -> Any:
+    """Take out of `current` what `changes` speaks of, so that both can be shown side by side."""
+    if not isinstance(changes, dict) or not isinstance(current, dict):
+        return current
+    return {key: same_keys(current.get(key), value) for key, value in changes.items()}
+
+
+def apply(changes: Changes, network: Network) -> None:
+    """Make the changes, and wait until the host is as `network` wants it.
+
+    Raises:
+        DeviceError: a program refused a change, or the host is still different after a while.
+    """
+    if "units" in changes:
+        services.run("systemctl", "enable", "--quiet", "--now", *changes["units"])
+    networkd.apply(changes.get("networkd", {}))
+    openvswitch.apply(changes.get("openvswitch", {}))
+    deadline = time.monotonic() + SETTLE_S
+    while left := plan(read(network), network):
+        if time.monotonic() > deadline:
+            raise DeviceError(f"the network is not as wanted {SETTLE_S:.0f} s after the change; still missing: {left}")
+        time.sleep(0.05)
+
+
+def _units(network: Network) -> list[str]:
+    return [networkd.UNIT, *([openvswitch.UNIT] if network["backend"] == "openvswitch" else [])]
+
+
+def _refuse_shared_vlans(network: Network) -> None:
+    users: dict[int, str] = {}
+    for name, item in [*network["segments"].items(), *network["interfaces"].items()]:
+        other = users.setdefault(item["vlan"], name)
+        if other != name:
+            raise DeviceError(
+                f"network: {other} and {name} are both VLAN {item['vlan']}; "
+                "a host has one interface or segment per VLAN"
+            )

@@ -1,0 +1,152 @@
+"""systemd-networkd: podwright's files of a host, and the links, addresses and routes they stand for.
+
+A state is `{files, links, addresses, routes, occupants}`, of podwright's files and of
+the interfaces that these name; other files and interfaces are foreign.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.podwright.cloud.plugins.module_utils import managed_files, services
+from ansible_collections.podwright.cloud.plugins.module_utils.networkd_files import DIRECTORY, PREFIX
+
+UNIT = "systemd-networkd.service"
+
+State = dict[str, Any]
+
+
+def read() -> State:
+    """Read podwright's files and, live, the interfaces they name."""
+    paths = sorted(Path(DIRECTORY).glob(f"{PREFIX}*"))
+    files = {path.name: path.read_text(encoding="utf-8") for path in paths}
+    links = json.loads(services.run("ip", "-json", "-details", "address", "show") or "[]")
+    routes = json.loads(services.run("ip", "-json", "-4", "route", "show") or "[]")
+    return parse(files, links, routes)
+
+
+def parse(files: dict[str, str], links: list[dict[str, Any]], routes: list[dict[str, Any]]) -> State:
+    """Read the state out of `files` and what iproute2 prints as JSON of all links and IPv4 routes."""
+    named = {Path(name[len(PREFIX) :]).stem for name in files}
+    made = {Path(name[len(PREFIX) :]).stem for name in files if name.endswith(".netdev")}
+    ours = [link for link in links if link.get("ifname") in named]
+    return {
+        "files": files,
+        "links": {link["ifname"]: _link(link) for link in ours},
+        "addresses": {link["ifname"]: _addresses(link) for link in ours},
+        "routes": {_destination(route): route["gateway"] for route in routes if "gateway" in route},
+        "occupants": {name: _occupants(name, links, named) for name in sorted(made)},
+    }
+
+
+def plan(current: State, wanted: State) -> dict[str, Any]:
+    """Compare; the changes are what has to be set, null where it has to go.
+
+    An address or a route that a file does not name is foreign, as keepalived's are.
+    """
+    files = {name: text for name, text in wanted["files"].items() if current["files"].get(name) != text}
+    files.update({name: None for name in current["files"] if name not in wanted["files"]})
+    links = {name: link for name, link in wanted["links"].items() if current["links"].get(name) != link}
+    links.update({name: None for name in current["links"] if name not in wanted["links"] and _is_made(name, current)})
+    changes = {
+        "files": dict(sorted(files.items())),
+        "links": dict(sorted(links.items())),
+        "addresses": {
+            name: addresses
+            for name, addresses in wanted["addresses"].items()
+            if not set(addresses) <= set(current["addresses"].get(name, []))
+        },
+        "routes": {
+            destination: gateway
+            for destination, gateway in wanted["routes"].items()
+            if current["routes"].get(destination) != gateway
+        },
+    }
+    return {key: value for key, value in changes.items() if value}
+
+
+def segments(current: State) -> dict[str, dict[str, Any]]:
+    """Give the segments that are there: `{name: {vlan, description, occupants}}`."""
+    return {
+        link["master"]: {
+            "vlan": link["vlan"],
+            "description": _description(current["files"].get(f"{PREFIX}{link['master']}.netdev", "")),
+            "occupants": current["occupants"].get(link["master"], []),
+        }
+        for name, link in current["links"].items()
+        if link["kind"] == "vlan" and link["master"] and _is_made(name, current)
+    }
+
+
+def apply(changes: dict[str, Any]) -> None:
+    """Write and remove files, delete links that have to go, and let networkd make the rest.
+
+    A link goes before its file does: until it is gone the file says that it is podwright's.
+    """
+    if not changes:
+        return
+    current = read()
+    gone = [name for name, link in changes.get("links", {}).items() if _must_go(current["links"].get(name), link)]
+    if gone:
+        services.run("networkctl", "delete", *gone)
+    managed_files.write({f"{DIRECTORY}/{name}": text for name, text in changes.get("files", {}).items()})
+    services.run("networkctl", "reload")
+    incomplete = _incomplete(changes, read())
+    if incomplete:
+        services.run("networkctl", "reconfigure", *incomplete)
+
+
+def _link(link: dict[str, Any]) -> dict[str, Any]:
+    info = link.get("linkinfo", {})
+    kind = info.get("info_kind")
+    is_vlan = kind == "vlan"
+    return {
+        "kind": kind if kind in ("bond", "bridge", "vlan") else None,
+        "vlan": info["info_data"]["id"] if is_vlan else None,
+        "over": link.get("link") if is_vlan else None,
+        "master": link.get("master"),
+    }
+
+
+def _addresses(link: dict[str, Any]) -> list[str]:
+    return sorted(f"{item['local']}/{item['prefixlen']}" for item in link["addr_info"] if item["family"] == "inet")
+
+
+def _destination(route: dict[str, Any]) -> str:
+    """Write a destination as podwright does; iproute2 has `default`, and no length for a single address."""
+    destination = str(route["dst"])
+    if destination == "default":
+        return "0.0.0.0/0"
+    return destination if "/" in destination else f"{destination}/32"
+
+
+def _occupants(bridge: str, links: list[dict[str, Any]], named: set[str]) -> list[str]:
+    return sorted(link["ifname"] for link in links if link.get("master") == bridge and link["ifname"] not in named)
+
+
+def _is_made(name: str, state: State) -> bool:
+    return f"{PREFIX}{name}.netdev" in state["files"]
+
+
+def _description(netdev: str) -> str:
+    return next((line.partition("=")[2] for line in netdev.splitlines() if line.startswith("Description=")), "")
+
+
+def _must_go(current: dict[str, Any] | None, wanted: dict[str, Any] | None) -> bool:
+    """Tell whether a live link has to be deleted: for good, or because networkd never changes what it is."""
+    if current is None:
+        return False
+    return wanted is None or any(current[key] != wanted[key] for key in ("kind", "vlan", "over"))
+
+
+def _incomplete(changes: dict[str, Any], current: State) -> list[str]:
+    """Name the interfaces to set up again: those that still lack what `changes` wants of them."""
+    wanted = {name: link for name, link in changes.get("links", {}).items() if link}
+    links = {name: link for name, link in wanted.items() if current["links"].get(name) != link}
+    parents = {link["over"] for link in links.values() if link["over"]}
+    names = {*links, *parents, *changes.get("addresses", {})}
+    if changes.get("routes"):
+        names |= set(current["addresses"])
+    return sorted(name for name in names if name in current["links"])

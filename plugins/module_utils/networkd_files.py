@@ -1,0 +1,188 @@
+"""What systemd-networkd has to be told so that a host has its network (systemd.network(5), systemd.netdev(5)).
+
+With Open vSwitch these are addresses and routes only. The backend `linux` makes
+the links here too: a bond or a VLAN-aware bridge (the trunk), and on it one VLAN
+interface per segment (in a bridge of its own) and per address of the host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Interface
+from typing import Any
+
+from ansible_collections.podwright.cloud.plugins.module_utils.errors import DeviceError
+
+DIRECTORY = "/etc/systemd/network"
+PREFIX = "50-podwright-"
+HEADER = "# Written by podwright; a change made here does not last.\n"
+BOND = "bond0"
+BRIDGE = "br0"
+
+Network = dict[str, Any]
+Option = tuple[str, Any]
+
+
+def wanted(network: Network) -> dict[str, Any]:
+    """Say which files, links, addresses and routes a host with `network` has.
+
+    Returns:
+        `{files: {name: text}, links: {name: {kind, vlan, over, master}}, addresses: {name: [a/b]},
+        routes: {destination: gateway}}`; `links` only with the backend `linux`.
+
+    Raises:
+        DeviceError: no interface reaches the gateway of a route.
+    """
+    addressed = {**network["interfaces"], **network["routed_ports"]}
+    files = dict(_linux_files(network)) if network["backend"] == "linux" else dict(_port_files(network))
+    return {
+        "files": dict(sorted(files.items())),
+        "links": dict(sorted(_links(network))) if network["backend"] == "linux" else {},
+        "addresses": {name: sorted(interface["addresses"]) for name, interface in sorted(addressed.items())},
+        "routes": {route["destination"]: route["gateway"] for route in network["routes"]},
+    }
+
+
+def vlan_link(parent: str, vlan: int) -> str:
+    """Name the VLAN interface that joins a segment to the trunk."""
+    return f"{parent}.{vlan}"
+
+
+def _port_files(network: Network) -> Iterator[tuple[str, str]]:
+    """Bring up the ports that Open vSwitch forwards on, and give the host its addresses."""
+    for name in [*_members(network), *network["trunks"]]:
+        yield _network_file(name)
+    yield from _address_files(network)
+
+
+def _linux_files(network: Network) -> Iterator[tuple[str, str]]:
+    parent = _parent(network)
+    stacked: list[Option] = [("VLAN", name) for name in _vlan_links(network)]
+    if network["uplinks"]:
+        yield _netdev_file(BOND, "bond", ("Bond", [("Mode", "active-backup"), ("MIIMonitorSec", "100ms")]))
+        yield _network_file(BOND, network_options=stacked, ready=True)
+        for name in _members(network):
+            yield _network_file(name, network_options=[("Bond", BOND)])
+    if network["trunks"]:
+        yield from _trunk_files(network, stacked)
+    for name, segment in network["segments"].items():
+        leg = vlan_link(parent, segment["vlan"])
+        # A tenant's multicast is the tenant's: without a querier, snooping would lose it.
+        options: list[Option] = [("STP", "no"), ("MulticastSnooping", "no")]
+        yield _netdev_file(name, "bridge", ("Bridge", options), description=segment.get("description"))
+        yield _network_file(name, ready=True)
+        yield _netdev_file(leg, "vlan", ("VLAN", [("Id", segment["vlan"])]))
+        yield _network_file(leg, network_options=[("Bridge", name)])
+    for name, interface in network["interfaces"].items():
+        yield _netdev_file(name, "vlan", ("VLAN", [("Id", interface["vlan"])]))
+    yield from _address_files(network)
+
+
+def _trunk_files(network: Network, stacked: list[Option]) -> Iterator[tuple[str, str]]:
+    """One VLAN-aware bridge whose ports carry exactly their tagged VLANs; the host itself is one more port."""
+    tree = network["spanning_tree"]
+    options: list[Option] = [("VLANFiltering", "yes"), ("DefaultPVID", "none"), ("STP", "yes" if tree else "no")]
+    options += [("Priority", tree["priority"])] if tree else []
+    used = {item["vlan"] for item in [*network["segments"].values(), *network["interfaces"].values()]}
+    yield _netdev_file(BRIDGE, "bridge", ("Bridge", options))
+    yield _network_file(BRIDGE, network_options=stacked, vlans=sorted(used), ready=True)
+    for name, trunk in network["trunks"].items():
+        yield _network_file(name, network_options=[("Bridge", BRIDGE)], vlans=sorted(trunk["tagged"]))
+
+
+def _address_files(network: Network) -> Iterator[tuple[str, str]]:
+    routes = _routes_by_interface(network)
+    for name, interface in {**network["interfaces"], **network["routed_ports"]}.items():
+        options: list[Option] = [("Description", interface["description"])] if interface.get("description") else []
+        options += [("Address", address) for address in sorted(interface["addresses"])]
+        yield _network_file(name, network_options=options, routes=routes.get(name, []), ready=True)
+
+
+def _routes_by_interface(network: Network) -> dict[str, list[dict[str, str]]]:
+    addressed = {**network["interfaces"], **network["routed_ports"]}
+    result: dict[str, list[dict[str, str]]] = {}
+    for route in network["routes"]:
+        gateway = IPv4Address(route["gateway"])
+        for name, interface in sorted(addressed.items()):
+            if any(gateway in IPv4Interface(address).network for address in interface["addresses"]):
+                result.setdefault(name, []).append(route)
+                break
+        else:
+            raise DeviceError(
+                f"network.routes: no interface has an address in the network of gateway {gateway}; "
+                f"found {', '.join(sorted(addressed)) or 'none'}; correct the gateway or add the interface"
+            )
+    return result
+
+
+def _links(network: Network) -> Iterator[tuple[str, dict[str, Any]]]:
+    parent = _parent(network)
+    if network["uplinks"]:
+        yield BOND, _link("bond")
+    if network["trunks"]:
+        yield BRIDGE, _link("bridge")
+    for name in _members(network):
+        yield name, _link(None, master=BOND)
+    for name in network["trunks"]:
+        yield name, _link(None, master=BRIDGE)
+    for name, segment in network["segments"].items():
+        yield name, _link("bridge")
+        yield vlan_link(parent, segment["vlan"]), _link("vlan", vlan=segment["vlan"], over=parent, master=name)
+    for name, interface in network["interfaces"].items():
+        yield name, _link("vlan", vlan=interface["vlan"], over=parent)
+
+
+def _link(
+    kind: str | None, *, vlan: int | None = None, over: str | None = None, master: str | None = None
+) -> dict[str, Any]:
+    return {"kind": kind, "vlan": vlan, "over": over, "master": master}
+
+
+def _vlan_links(network: Network) -> list[str]:
+    parent = _parent(network)
+    legs = [vlan_link(parent, segment["vlan"]) for segment in network["segments"].values()]
+    return sorted([*legs, *network["interfaces"]])
+
+
+def _parent(network: Network) -> str:
+    return BOND if network["uplinks"] else BRIDGE
+
+
+def _members(network: Network) -> list[str]:
+    return sorted(network["uplinks"]["members"]) if network["uplinks"] else []
+
+
+def _netdev_file(
+    name: str, kind: str, section: tuple[str, list[Option]], *, description: str | None = None
+) -> tuple[str, str]:
+    options: list[Option] = [("Name", name), ("Kind", kind)]
+    options += [("Description", description)] if description else []
+    return f"{PREFIX}{name}.netdev", _text([("NetDev", options), section])
+
+
+def _network_file(
+    name: str,
+    *,
+    network_options: list[Option] | None = None,
+    vlans: list[int] | None = None,
+    routes: list[dict[str, str]] | None = None,
+    ready: bool = False,
+) -> tuple[str, str]:
+    """Describe a link that gets no address but those named; `ready` ones are set up before they have a carrier."""
+    options = [*(network_options or []), ("LinkLocalAddressing", "no")]
+    options += [("ConfigureWithoutCarrier", "yes")] if ready else []
+    sections: list[tuple[str, list[Option]]] = [
+        ("Match", [("Name", name)]),
+        ("Link", [("RequiredForOnline", "no")]),
+        ("Network", options),
+    ]
+    if vlans:
+        sections.append(("BridgeVLAN", [("VLAN", vlan) for vlan in vlans]))
+    for route in routes or []:
+        sections.append(("Route", [("Destination", route["destination"]), ("Gateway", route["gateway"])]))
+    return f"{PREFIX}{name}.network", _text(sections)
+
+
+def _text(sections: list[tuple[str, list[Option]]]) -> str:
+    blocks = ["".join([f"[{title}]\n", *(f"{key}={value}\n" for key, value in options)]) for title, options in sections]
+    return HEADER + "\n".join(blocks)
