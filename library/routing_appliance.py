@@ -1,0 +1,170 @@
+#!/usr/bin/python
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: routing_appliance
+short_description: Configure a routing appliance
+description:
+  - Makes a Debian virtual machine with three interfaces the gateway of a guest network. It hands out addresses and
+    names (dnsmasq), translates source addresses and filters packets (nftables), over systemd-networkd.
+  - Takes the whole appliance as one value. What is not in it is taken off the appliance.
+  - A change that could cut the controller off takes itself back unless the controller, after reconnecting, confirms it.
+version_added: "0.1.0"
+author: The podwright developers
+requirements:
+  - systemd 249 or newer with systemd-networkd, iproute2, dnsmasq 2.86 or newer (dnsmasq-base) and nftables 1.0 or newer
+options:
+  appliance:
+    description: What the appliance should be.
+    type: dict
+    required: true
+    suboptions:
+      hostname:
+        description: Host name.
+        type: str
+        required: true
+      interfaces:
+        description:
+          - By name (C(eth0) guest, C(eth1) management, C(eth2) public), each with C(mac), C(addresses) with prefix
+            length, and where needed a default C(gateway) and C(routes), a list of C(destination) and C(gateway).
+        type: dict
+        required: true
+      dhcp:
+        description: DHCP for the declared hosts; any other gets no lease.
+        type: dict
+        required: true
+        suboptions:
+          interface: {description: Interface to serve., type: str, required: true}
+          subnet: {description: Guest subnet., type: str, required: true}
+          router: {description: Default gateway and DNS server of the hosts., type: str, required: true}
+          lease_s: {description: Seconds that a lease lasts., type: int, required: true}
+          domain: {description: Domain of the hosts., type: str, required: true}
+          hosts:
+            description: Who gets a lease.
+            type: list
+            elements: dict
+            required: true
+            suboptions:
+              name: {description: Name without a domain., type: str, required: true}
+              mac: {description: MAC address., type: str, required: true}
+              address: {description: Address., type: str, required: true}
+      dns:
+        description: DNS for the same hosts.
+        type: dict
+        required: true
+        suboptions:
+          domain: {description: Domain that the appliance answers for., type: str, required: true}
+          forwarders:
+            description: Servers that are asked for all other names; without any, only hosts of the domain are known.
+            type: list
+            elements: str
+            default: []
+      source_nat:
+        description: Translation of guests' addresses on their way out.
+        type: dict
+        required: true
+        suboptions:
+          inside: {description: Guest subnet., type: str, required: true}
+          interface: {description: Interface that leads out., type: str, required: true}
+          address: {description: Address that the outside sees., type: str, required: true}
+  rollback_after_s:
+    description: Seconds until an unconfirmed change takes itself back.
+    type: int
+    default: 60
+attributes:
+  check_mode:
+    description: Predicts the change; dnsmasq and nft judge the files all the same.
+    support: full
+  diff_mode:
+    description: Shows files and running state, before and after.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Configure the gateway of a guest network
+  podwright.cloud.routing_appliance:
+    appliance:
+      hostname: acme-east-router
+      interfaces:
+        eth0: {mac: "02:70:77:00:00:01", addresses: [10.1.1.1/24]}
+        eth1: {mac: "02:70:77:00:00:02", addresses: [192.0.2.101/24]}
+        eth2: {mac: "02:70:77:00:00:03", addresses: [203.0.113.11/24], gateway: 203.0.113.1}
+      dhcp:
+        interface: eth0
+        subnet: 10.1.1.0/24
+        router: 10.1.1.1
+        lease_s: 43200
+        domain: default.acme.example
+        hosts:
+          - {name: web1, mac: "02:70:77:00:00:04", address: 10.1.1.2}
+      dns: {domain: default.acme.example, forwarders: []}
+      source_nat: {inside: 10.1.1.0/24, interface: eth2, address: 203.0.113.11}
+"""
+
+RETURN = r"""
+actions:
+  description: What was done, or in check mode would be, after the files were written.
+  returned: success
+  type: list
+  elements: str
+  sample: [reload dnsmasq]
+confirm:
+  description: The shell command that keeps the change; its absence says that none is needed.
+  returned: when the change could have cut the controller off; the action plugin runs it
+  type: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.podwright.cloud.plugins.module_utils import routing_appliance
+from ansible_collections.podwright.cloud.plugins.module_utils.differences import compare, diff
+
+
+def text(required: bool = True) -> dict[str, object]:
+    return {"type": "str", "required": required}
+
+
+def part(**options: object) -> dict[str, object]:
+    return {"type": "dict", "required": True, "options": options}
+
+
+HOST = {"name": text(), "mac": text(), "address": text()}
+APPLIANCE = part(
+    hostname=text(),
+    interfaces={"type": "dict", "required": True},
+    dhcp=part(
+        interface=text(),
+        subnet=text(),
+        router=text(),
+        lease_s={"type": "int", "required": True},
+        domain=text(),
+        hosts={"type": "list", "elements": "dict", "required": True, "options": HOST},
+    ),
+    dns=part(domain=text(), forwarders={"type": "list", "elements": "str", "default": []}),
+    source_nat=part(inside=text(), interface=text(), address=text()),
+)
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={"appliance": APPLIANCE, "rollback_after_s": {"type": "int", "default": 60}},
+        supports_check_mode=True,
+    )
+    appliance = module.params["appliance"]
+    try:
+        differences = compare(routing_appliance.desired(appliance), routing_appliance.read(appliance))
+        routing_appliance.check(differences)
+        result = {
+            "changed": bool(differences),
+            "actions": routing_appliance.actions(differences),
+            "diff": diff(differences),
+        }
+        if differences and not module.check_mode:
+            must_confirm = routing_appliance.apply(appliance, differences, module.params["rollback_after_s"])
+            result |= {"confirm": routing_appliance.CONFIRM} if must_confirm else {}
+    except (RuntimeError, OSError) as error:
+        module.fail_json(msg=f"{appliance['hostname']}: {error}")
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
