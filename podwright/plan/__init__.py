@@ -1,0 +1,9 @@
+"""The plan: what every device must look like, worked out from the declaration and the leases alone."""
+
+from __future__ import annotations
+
+from podwright.plan.difference import difference
+from podwright.plan.planner import plan
+from podwright.plan.state import State, canonical, digest
+
+__all__ = ["State", "canonical", "difference", "digest", "plan"]

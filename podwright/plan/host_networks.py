@@ -1,0 +1,124 @@
+"""Networks of storage servers, hypervisors and zone switches."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+
+from podwright.model.cloud import Hypervisor, LinuxDevice, Network, StorageServer, Zone
+from podwright.model.views import Device
+from podwright.plan import names
+from podwright.plan.ground import Ground, Link
+from podwright.plan.state import HostNetwork, Segment, VlanInterface
+from podwright.plan.trunks import carried, needed_by
+
+# IEEE 802.1Q-2018, 13.26.3: the worst priority, so that a zone switch never becomes root of a pod.
+_ZONE_SWITCH_PRIORITY = 61440
+
+
+def storage_server_network(ground: Ground, device: Device) -> HostNetwork:
+    """Uplinks and an address in the storage network."""
+    return _host_network(ground, device)
+
+
+def hypervisor_network(ground: Ground, device: Device) -> HostNetwork:
+    """The same, and a segment for each network that a domain is in."""
+    return _host_network(ground, device) | {"segments": _segments(ground, device)}
+
+
+def zone_switch_network(ground: Ground, device: Device) -> HostNetwork:
+    """Trunks to the pods with an address in each routed network, and a port to the provider."""
+    zone = ground.zone_of(device)
+    rank = zone_switch_rank(zone, device.name)
+    upstream = upstream_port(ground, device)
+    network = _empty_network(device)
+    network["trunks"] = {
+        link.port: {"tagged": carried(ground, device, link)}
+        for link in ground.links[device.name]
+        if link.far_kind is not None
+    }
+    network["spanning_tree"] = {"priority": _ZONE_SWITCH_PRIORITY}
+    network["interfaces"] = {
+        names.vlan_interface(routed.vlan): _own_interface(routed, description, rank)
+        for pod in zone.pods.values()
+        for description, routed in (("management", pod.networks.management), ("public", pod.networks.public))
+    }
+    if upstream is not None:
+        address = own_address(zone.upstream.address, rank)
+        network["routed_ports"] = {
+            upstream.port: {
+                "addresses": [f"{address}/{zone.upstream.network.prefixlen}"],
+                "description": upstream.far.device,
+            }
+        }
+        network["routes"] = [{"destination": "0.0.0.0/0", "gateway": str(zone.upstream.gateway)}]
+    return network
+
+
+def zone_switch_rank(zone: Zone, name: str) -> int:
+    """0 for the first zone switch by name, 1 for the second."""
+    return sorted(zone.zone_switches).index(name)
+
+
+def own_address(shared: IPv4Address, rank: int) -> IPv4Address:
+    """A zone switch's own address beside the one that it shares."""
+    return shared + 1 + rank
+
+
+def upstream_port(ground: Ground, device: Device) -> Link | None:
+    """The first port of a zone switch that leads to the provider."""
+    return next((link for link in ground.links[device.name] if link.far.device == "upstream"), None)
+
+
+def _host_network(ground: Ground, device: Device) -> HostNetwork:
+    assert isinstance(device.declared, StorageServer | Hypervisor)
+    storage = ground.pod_of(device).networks.storage
+    members = [link.port for link in ground.links[device.name] if link.far_kind == "pod_switch"]
+    network = _empty_network(device)
+    network["uplinks"] = {"members": members, "tagged": sorted(needed_by(ground, device))}
+    network["interfaces"] = {
+        names.vlan_interface(storage.vlan): {
+            "vlan": storage.vlan,
+            "addresses": [f"{device.declared.storage_address}/{storage.subnet.prefixlen}"],
+            "description": "storage",
+        }
+    }
+    return network
+
+
+def _empty_network(device: Device) -> HostNetwork:
+    assert isinstance(device.declared, LinuxDevice)
+    network: HostNetwork = {
+        "backend": device.declared.network_backend,
+        "uplinks": None,
+        "trunks": {},
+        "spanning_tree": None,
+        "segments": {},
+        "interfaces": {},
+        "routed_ports": {},
+        "routes": [],
+    }
+    if device.declared.network_backend == "openvswitch":
+        network["datapath"] = device.declared.datapath
+    return network
+
+
+def _segments(ground: Ground, device: Device) -> dict[str, Segment]:
+    networks = ground.pod_of(device).networks
+    segments: dict[str, Segment] = {}
+    for domain in ground.domains_on.get(device.name, ()):
+        vlan = ground.guest_vlan(domain)
+        description = f"{domain.account}/{domain.guest_network}"
+        segments[names.guest_segment(vlan)] = {"vlan": vlan, "description": description}
+        if domain.role == "routing_appliance":
+            for name, network in (("management", networks.management), ("public", networks.public)):
+                segments[names.infrastructure_segment(network.vlan)] = {"vlan": network.vlan, "description": name}
+    return segments
+
+
+def _own_interface(network: Network, description: str, rank: int) -> VlanInterface:
+    assert network.gateway is not None
+    return {
+        "vlan": network.vlan,
+        "addresses": [f"{own_address(network.gateway, rank)}/{network.subnet.prefixlen}"],
+        "description": description,
+    }

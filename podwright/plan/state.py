@@ -1,0 +1,340 @@
+"""The shape of desired states, as docs/desired-state.md describes them, and their canonical form."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Literal, NotRequired, TypedDict
+
+import yaml
+
+# switch ports
+
+
+class SpanningTree(TypedDict):
+    """A bridge's part in the spanning tree."""
+
+    priority: int
+
+
+class SwitchPort(TypedDict):
+    """A port of a pod switch."""
+
+    description: str
+    mode: Literal["access", "trunk"]
+    tagged: list[int]
+    untagged: int | None
+    edge: bool
+    path_cost: NotRequired[int]
+
+
+class Switch(TypedDict):
+    """What a pod switch forwards, and where."""
+
+    spanning_tree: SpanningTree
+    vlans: dict[int, str]
+    ports: dict[str, SwitchPort]
+
+
+# networks of Linux devices
+
+
+class Uplinks(TypedDict):
+    """An active-backup bond of ports to the pod switches."""
+
+    members: list[str]
+    tagged: list[int]
+
+
+class Trunk(TypedDict):
+    """A port of a zone switch to a pod switch."""
+
+    tagged: list[int]
+
+
+class Segment(TypedDict):
+    """A bridge of a hypervisor in one VLAN."""
+
+    vlan: int
+    description: str
+
+
+class VlanInterface(TypedDict):
+    """An interface of a host in one VLAN."""
+
+    vlan: int
+    addresses: list[str]
+    description: str
+
+
+class RoutedPort(TypedDict):
+    """A port with addresses of its own, in no VLAN."""
+
+    addresses: list[str]
+    description: str
+
+
+class Route(TypedDict):
+    """A way to what is not on a link."""
+
+    destination: str
+    gateway: str
+
+
+class HostNetwork(TypedDict):
+    """All that a Linux device does in networks, its management interface apart."""
+
+    backend: Literal["linux", "openvswitch"]
+    datapath: NotRequired[Literal["netdev", "system"]]
+    uplinks: Uplinks | None
+    trunks: dict[str, Trunk]
+    spanning_tree: SpanningTree | None
+    segments: dict[str, Segment]
+    interfaces: dict[str, VlanInterface]
+    routed_ports: dict[str, RoutedPort]
+    routes: list[Route]
+
+
+# zone switches
+
+
+class VirtualAddress(TypedDict):
+    """An address that zone switches share by VRRP."""
+
+    interface: str
+    address: str
+    virtual_router_id: int
+    priority: int
+    advertisement_interval_ms: int
+
+
+Forwarding = TypedDict("Forwarding", {"from": str, "to": str})
+
+
+class Gateway(TypedDict):
+    """What zone switches answer for and whom they let pass."""
+
+    virtual_addresses: list[VirtualAddress]
+    forwarding: list[Forwarding]
+
+
+# storage servers
+
+
+class StoredImage(TypedDict):
+    """A disk image and where the controller has it."""
+
+    source: str
+
+
+class Volume(TypedDict):
+    """A domain's disk."""
+
+    image: str
+    size_gib: int
+
+
+class Storage(TypedDict):
+    """Primary storage."""
+
+    address: str
+    export: str
+    export_id: int
+    clients: list[str]
+    images: dict[str, StoredImage]
+    volumes: dict[str, Volume]
+
+
+# hypervisors
+
+
+class BootFiles(TypedDict):
+    """A kernel and where the controller has it."""
+
+    kernel: str
+    initrd: str | None
+
+
+class Boot(TypedDict):
+    """How a machine starts; without an image, from its disk."""
+
+    image: str | None
+    command_line: str
+
+
+class Disk(TypedDict):
+    """A machine's access to its volume."""
+
+    target: str
+    protocol: Literal["nfs"]
+    host: str
+    path: str
+    iops: int
+
+
+class Nic(TypedDict):
+    """A NIC, its host's end and its bridge."""
+
+    name: str
+    device: str
+    mac: str
+    bridge: str
+    virtualport: Literal["openvswitch"] | None
+    rate_mbit_s: int
+
+
+class Machine(TypedDict):
+    """A libvirt domain."""
+
+    uuid: str
+    account: str
+    role: Literal["machine", "routing_appliance"]
+    virtualization: Literal["kvm", "qemu"]
+    vcpus: int
+    memory_mib: int
+    boot: Boot
+    disks: list[Disk]
+    nics: list[Nic]
+    credentials: dict[str, str]
+
+
+# routing appliances
+
+
+class ApplianceInterface(TypedDict):
+    """A NIC of a routing appliance, from inside."""
+
+    mac: str
+    addresses: list[str]
+    gateway: NotRequired[str]
+
+
+class DhcpHost(TypedDict):
+    """A machine that gets an address."""
+
+    name: str
+    mac: str
+    address: str
+
+
+class Dhcp(TypedDict):
+    """DHCP for known machines only."""
+
+    interface: str
+    subnet: str
+    router: str
+    lease_s: int
+    domain: str
+    hosts: list[DhcpHost]
+
+
+class Dns(TypedDict):
+    """DNS for an account's domain."""
+
+    domain: str
+    forwarders: list[str]
+
+
+class SourceNat(TypedDict):
+    """The one address that an account's machines leave by."""
+
+    inside: str
+    interface: str
+    address: str
+
+
+class Services(TypedDict):
+    """All that a routing appliance does."""
+
+    hostname: str
+    interfaces: dict[str, ApplianceInterface]
+    dhcp: Dhcp
+    dns: Dns
+    source_nat: SourceNat
+
+
+# devices
+
+
+class _Device(TypedDict):
+    """What every state has."""
+
+    device: str
+    zone: str
+    management_address: str
+
+
+class ZoneSwitchState(_Device):
+    """One of the L3 pair of a zone."""
+
+    kind: Literal["zone_switch"]
+    pod: None
+    network: HostNetwork
+    gateway: Gateway
+
+
+class PodSwitchState(_Device):
+    """One of the L2 pair of a pod."""
+
+    kind: Literal["pod_switch"]
+    pod: str
+    port: int
+    platform: str
+    switch: Switch
+
+
+class StorageServerState(_Device):
+    """Primary storage of a pod."""
+
+    kind: Literal["storage_server"]
+    pod: str
+    network: HostNetwork
+    storage: Storage
+
+
+class HypervisorState(_Device):
+    """A hypervisor and its machines, appliances among them."""
+
+    kind: Literal["hypervisor"]
+    pod: str
+    network: HostNetwork
+    boot_files: dict[str, BootFiles]
+    machines: dict[str, Machine]
+
+
+class RoutingApplianceState(_Device):
+    """What runs inside a routing appliance."""
+
+    kind: Literal["routing_appliance"]
+    pod: str
+    account: str
+    appliance: Services
+
+
+State = ZoneSwitchState | PodSwitchState | StorageServerState | HypervisorState | RoutingApplianceState
+
+
+def canonical(state: State) -> str:
+    """The state as YAML: keys sorted, block style, the same text for equal states."""
+    return yaml.dump(state, Dumper=_Dumper, default_flow_style=False, allow_unicode=True, width=_NEVER_FOLD)
+
+
+def digest(text: str | bytes) -> str:
+    """The SHA-256 of a canonical text, in hexadecimal; `sha256sum` on the written file says the same."""
+    return hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest()
+
+
+_NEVER_FOLD = 2**31 - 1
+
+
+class _Dumper(yaml.CSafeDumper):
+    """Writes texts of several lines as such, and what occurs twice twice."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _represent_text)

@@ -1,0 +1,71 @@
+"""Pod switches: their VLANs, ports and trunks."""
+
+from __future__ import annotations
+
+from podwright.model.cloud import PodSwitch
+from podwright.model.views import Device
+from podwright.plan import names
+from podwright.plan.ground import Ground, Link
+from podwright.plan.state import PodSwitchState, Switch, SwitchPort
+from podwright.plan.trunks import carried, used_in_pod
+
+# IEEE 802.1Q-2018, 13.26.3: bridge priorities are multiples of 4096; the lowest becomes root.
+_PRIORITY_STEP = 4096
+# IEEE 802.1Q-2018, table 13-4 recommends 20 000 for 1 Gbit/s: a hundred times worse is never preferred.
+_MANAGEMENT_PATH_COST = 2_000_000
+
+
+def pod_switch_state(ground: Ground, device: Device) -> PodSwitchState:
+    """The desired state of a pod switch."""
+    assert isinstance(device.declared, PodSwitch) and device.pod is not None  # noqa: PT018
+    return {
+        "device": device.name,
+        "kind": "pod_switch",
+        "zone": device.zone,
+        "pod": device.pod,
+        "management_address": str(device.declared.management_address),
+        "port": device.declared.port,
+        "platform": device.declared.platform,
+        "switch": _switch(ground, device, device.pod),
+    }
+
+
+def _switch(ground: Ground, device: Device, pod: str) -> Switch:
+    rank = sorted(ground.pod_of(device).pod_switches).index(device.name)
+    return {
+        "spanning_tree": {"priority": _PRIORITY_STEP * (rank + 1)},
+        "vlans": _vlans(ground, device.zone, pod),
+        "ports": {link.port: _port(ground, device, link) for link in ground.links[device.name]},
+    }
+
+
+def _vlans(ground: Ground, zone: str, pod: str) -> dict[int, str]:
+    networks = ground.cloud.zones[zone].pods[pod].networks
+    named = {
+        networks.management.vlan: "management",
+        networks.storage.vlan: "storage",
+        networks.public.vlan: "public",
+    }
+    for domain in ground.domains_in.get((zone, pod), ()):
+        vlan = ground.guest_vlan(domain)
+        named[vlan] = names.guest_vlan(domain.account, domain.guest_network, vlan)
+    return {vlan: named[vlan] for vlan in sorted(used_in_pod(ground, zone, pod))}
+
+
+def _port(ground: Ground, device: Device, link: Link) -> SwitchPort:
+    if link.far_kind is None:
+        return {
+            "description": link.far.device,
+            "mode": "access",
+            "tagged": [],
+            "untagged": ground.pod_of(device).networks.management.vlan,
+            "edge": False,
+            "path_cost": _MANAGEMENT_PATH_COST,
+        }
+    return {
+        "description": f"{link.far.device} {link.far.name}",
+        "mode": "trunk",
+        "tagged": carried(ground, device, link),
+        "untagged": None,
+        "edge": link.far_kind in ("storage_server", "hypervisor"),
+    }

@@ -1,0 +1,56 @@
+"""Which VLANs a cable carries: those that are needed behind it, and no other."""
+
+from __future__ import annotations
+
+from podwright.model.views import Device
+from podwright.plan.ground import Ground, Link
+
+
+def carried(ground: Ground, device: Device, link: Link) -> list[int]:
+    """The tagged VLANs of a cable, from either of its ends; ascending."""
+    return sorted(_carried(ground, device, link))
+
+
+def needed_by(ground: Ground, device: Device) -> set[int]:
+    """The VLANs that a storage server or a hypervisor takes part in."""
+    networks = ground.pod_of(device).networks
+    needed = {networks.storage.vlan}
+    if device.kind == "hypervisor":
+        for domain in ground.domains_on.get(device.name, ()):
+            needed.add(ground.guest_vlan(domain))
+            if domain.role == "routing_appliance":
+                needed |= {networks.management.vlan, networks.public.vlan}
+    return needed
+
+
+def used_in_pod(ground: Ground, zone: str, pod: str) -> set[int]:
+    """Every VLAN of a pod that something uses: a guest network's only while a domain of the account is there."""
+    networks = ground.cloud.zones[zone].pods[pod].networks
+    guests = {ground.guest_vlan(domain) for domain in ground.domains_in.get((zone, pod), ())}
+    return guests | {networks.management.vlan, networks.storage.vlan, networks.public.vlan}
+
+
+def routed_in_zone(ground: Ground, zone: str) -> set[int]:
+    """The VLANs that zone switches have an address in."""
+    return {vlan for pod in ground.cloud.zones[zone].pods for vlan in _routed_in_pod(ground, zone, pod)}
+
+
+def _routed_in_pod(ground: Ground, zone: str, pod: str) -> set[int]:
+    networks = ground.cloud.zones[zone].pods[pod].networks
+    return {networks.management.vlan, networks.public.vlan}
+
+
+def _carried(ground: Ground, device: Device, link: Link) -> set[int]:
+    if device.kind in ("storage_server", "hypervisor"):
+        return needed_by(ground, device)
+    if link.far_kind in ("storage_server", "hypervisor"):
+        return needed_by(ground, ground.devices[link.far.device])
+    pods = {pod for pod in (device.pod, link.far_pod) if pod is not None}
+    if len(pods) > 1:
+        return set()  # between pods there is layer 3 only
+    if not pods:
+        return routed_in_zone(ground, device.zone)
+    pod = pods.pop()
+    if "zone_switch" in (device.kind, link.far_kind):
+        return _routed_in_pod(ground, device.zone, pod)
+    return used_in_pod(ground, device.zone, pod)

@@ -1,0 +1,74 @@
+"""Zone switches: which of the pair answers for a gateway, and who may pass."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+from podwright.model.views import Device
+from podwright.plan import names
+from podwright.plan.ground import Ground
+from podwright.plan.host_networks import upstream_port, zone_switch_network, zone_switch_rank
+from podwright.plan.state import Forwarding, Gateway, VirtualAddress, ZoneSwitchState
+
+_FIRST_PRIORITY, _PRIORITY_STEP = 150, 50
+_ADVERTISEMENT_INTERVAL_MS = 100
+_UPSTREAM_ROUTER_ID = 1
+
+
+def zone_switch_state(ground: Ground, device: Device) -> ZoneSwitchState:
+    """The desired state of a zone switch."""
+    return {
+        "device": device.name,
+        "kind": "zone_switch",
+        "zone": device.zone,
+        "pod": None,
+        "management_address": str(device.declared.management_address),
+        "network": zone_switch_network(ground, device),
+        "gateway": _gateway(ground, device),
+    }
+
+
+def virtual_router_id(vlan: int) -> int:
+    """The VRRP router id of a VLAN: 1 to 255, and unique within one VLAN is all it must be (RFC 5798 section 5.2.3)."""
+    return (vlan - 1) % 255 + 1
+
+
+def _gateway(ground: Ground, device: Device) -> Gateway:
+    zone = ground.zone_of(device)
+    priority = max(1, _FIRST_PRIORITY - _PRIORITY_STEP * zone_switch_rank(zone, device.name))
+    upstream = upstream_port(ground, device)
+    networks = sorted(
+        (network for pod in zone.pods.values() for network in (pod.networks.management, pod.networks.public)),
+        key=lambda network: network.vlan,
+    )
+    addresses = [
+        _virtual_address(
+            names.vlan_interface(network.vlan),
+            f"{network.gateway}/{network.subnet.prefixlen}",
+            virtual_router_id(network.vlan),
+            priority,
+        )
+        for network in networks
+    ]
+    outside = []
+    if upstream is not None:
+        shared = f"{zone.upstream.address}/{zone.upstream.network.prefixlen}"
+        addresses.append(_virtual_address(upstream.port, shared, _UPSTREAM_ROUTER_ID, priority))
+        outside = [upstream.port]
+    public = [names.vlan_interface(vlan) for vlan in sorted(pod.networks.public.vlan for pod in zone.pods.values())]
+    return {"virtual_addresses": addresses, "forwarding": _forwarding([*public, *outside])}
+
+
+def _virtual_address(interface: str, address: str, router_id: int, priority: int) -> VirtualAddress:
+    return {
+        "interface": interface,
+        "address": address,
+        "virtual_router_id": router_id,
+        "priority": priority,
+        "advertisement_interval_ms": _ADVERTISEMENT_INTERVAL_MS,
+    }
+
+
+def _forwarding(interfaces: list[str]) -> list[Forwarding]:
+    """Public networks and the provider reach each other."""
+    return [{"from": near, "to": far} for near, far in permutations(interfaces, 2)]
