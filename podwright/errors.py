@@ -40,7 +40,7 @@ class PodwrightError(Exception):
     """Base of all; its text is meant for the operator."""
 
 
-class InvalidInput(PodwrightError):
+class InvalidInput(PodwrightError):  # noqa: N818  (the input is wrong, not the program)
     """The declaration is wrong; the text lists every mistake, a line each."""
 
     def __init__(self, mistakes: Iterable[Mistake]) -> None:

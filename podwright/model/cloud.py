@@ -2,54 +2,113 @@
 
 `Cloud` is what `inventories/<cloud>/cloud.yml` says, key for key. Addresses and
 networks are `ipaddress` objects; names are plain strings and are the keys of
-the mappings that hold them.
+the mappings that hold them. The text under a key is its documentation: it is
+shown in docs/inventory.md and to whoever forgets the key.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 
-from podwright.model.fields import AddressRange, Cable, Name, VlanId, VlanRange
+from podwright.model.fields import (
+    SALVAGE,
+    Address,
+    AddressRange,
+    Cable,
+    DatabaseUrl,
+    DomainName,
+    GuestSubnet,
+    Name,
+    Network4,
+    Positive,
+    PublicKey,
+    Reference,
+    ServerPath,
+    Text,
+    VlanId,
+    VlanRange,
+    salvaged,
+    whole_number,
+)
 
 NetworkBackend = Literal["linux", "openvswitch"]
 Datapath = Literal["netdev", "system"]
-Positive = Annotated[int, Field(strict=True, ge=1)]
+Platform = Literal["ietf_netconf", "openconfig_netconf"]
+
+AUTO_PREFIX_LENGTH = 24  # of a guest subnet that we choose
 
 
 class Declared(BaseModel):
     """Whatever an operator declares: immutable, and no key that we do not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, value: Any, info: ValidationInfo) -> Any:
+        """Where we salvage: the keys that we know, None for those that are missing."""
+        if info.context != SALVAGE:
+            return value
+        declared = value if isinstance(value, dict) else {}
+        return {
+            key: declared.get(key) for key, field in cls.model_fields.items() if key in declared or field.is_required()
+        }
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _salvage(cls, value: Any, read: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+        result = salvaged(value, read, info)
+        if result is None and info.context == SALVAGE and info.field_name:
+            empty: dict[Any, Any] = {Mapping: {}, tuple: ()}
+            return empty.get(get_origin(cls.model_fields[info.field_name].annotation))
+        return result
 
 
 class Image(Declared):
     """A disk that machines start from; with `kernel`, booted directly (no boot loader)."""
 
     disk: Path
+    """the file of the disk, raw"""
     kernel: Path | None = None
+    """the file of a Linux kernel; without one the disk boots by itself"""
     initrd: Path | None = None
-    command_line: str = ""
+    """the file of the kernel's initial RAM file system"""
+    command_line: Text = ""
+    """what the kernel is told"""
 
 
 class Offering(Declared):
     """A named size and its limits."""
 
     vcpus: Positive
+    """the number of virtual processors"""
     memory_mib: Positive
+    """the memory in MiB"""
     disk_gib: Positive
+    """the size of the disk in GiB"""
     network_mbit_s: Positive
+    """the rate limit of each NIC in Mbit/s"""
     storage_iops: Positive
+    """the limit of the disk in operations a second"""
 
 
 class DataCenter(Declared):
     """A building."""
 
-    description: str = ""
+    description: Text = ""
+    """what people call it"""
 
 
 class Network(Declared):
@@ -57,33 +116,44 @@ class Network(Declared):
 
     The zone switches answer for `gateway` (VRRP) and own the addresses right
     above it, in the order of their names. Leases come from `lease_range`.
+    Management and public networks need both; a storage network has neither.
     """
 
     vlan: VlanId
-    subnet: IPv4Network
-    gateway: IPv4Address | None = None
+    """the VLAN id; those of management and public networks differ between the pods of a zone"""
+    subnet: Network4
+    """the subnet"""
+    gateway: Address | None = None
+    """the address that the zone switches share"""
     lease_range: AddressRange | None = None
+    """the addresses for routing appliances, first and last joined by a hyphen"""
 
 
 class PodNetworks(Declared):
     """The infrastructure networks that every pod has."""
 
     management: Network
+    """the network by which the controller reaches devices and routing appliances"""
     storage: Network
+    """the network between hypervisors and storage servers"""
     public: Network
+    """the network of public addresses, by which customers reach the outside"""
 
 
 class ManagedDevice(Declared):
     """A device that the controller logs in to."""
 
-    management_address: IPv4Address
+    management_address: Address
+    """the address that the controller logs in to"""
 
 
 class LinuxDevice(ManagedDevice):
-    """A device that runs Linux; `datapath` counts for Open vSwitch only."""
+    """A device that runs Linux; its interface eth0 is for management and no cable of ours."""
 
     network_backend: NetworkBackend = "linux"
+    """what makes its bonds, VLANs and bridges: the kernel's (systemd-networkd) or Open vSwitch"""
     datapath: Datapath = "system"
+    """where Open vSwitch forwards: in the kernel (system) or in its own process (netdev)"""
 
 
 class ZoneSwitch(LinuxDevice):
@@ -91,109 +161,156 @@ class ZoneSwitch(LinuxDevice):
 
 
 class PodSwitch(ManagedDevice):
-    """One of the L2 pair of a pod; `platform` names its driver."""
+    """One of the L2 pair of a pod."""
 
-    platform: str
-    port: Annotated[int, Field(strict=True, ge=1, le=65535)] = 830
+    platform: Platform
+    """the driver that speaks its language"""
+    port: Annotated[int, whole_number(1, 65535)] = 830
+    """the TCP port of its management protocol"""
 
 
 class StorageServer(LinuxDevice):
     """Primary storage of a pod: an NFS export on the storage network."""
 
-    storage_address: IPv4Address
-    export: Path
+    storage_address: Address
+    """the address on the storage network"""
+    export: ServerPath
+    """the exported directory, an absolute path on the server"""
     capacity_gib: Positive
+    """the room for disks in GiB"""
 
 
 class Hypervisor(LinuxDevice):
     """A computing server and what it can hold."""
 
-    storage_address: IPv4Address
+    storage_address: Address
+    """the address on the storage network"""
     vcpus: Positive
+    """the number of virtual processors that it can give away"""
     memory_mib: Positive
+    """the memory in MiB that it can give away"""
     virtualization: Literal["kvm", "qemu"] = "kvm"
+    """hardware virtualization (kvm) or emulation (qemu)"""
 
 
 class Pod(Declared):
     """Hosts and storage behind one layer of pod switches."""
 
     guest_vlans: tuple[VlanRange, ...]
+    """the VLAN ids for guest networks: a list of ids and ranges"""
     networks: PodNetworks
+    """the infrastructure networks"""
     pod_switches: Mapping[Name, PodSwitch]
+    """one pod switch, or a redundant pair"""
     storage_servers: Mapping[Name, StorageServer]
+    """the storage servers, each cabled once to every pod switch"""
     hypervisors: Mapping[Name, Hypervisor]
+    """the hypervisors, each cabled once to every pod switch"""
 
 
 class Upstream(Declared):
-    """The provider's network: `address` is ours (VRRP), `gateway` the provider's."""
+    """The provider's network.
 
-    network: IPv4Network
-    gateway: IPv4Address
-    address: IPv4Address
+    The zone switches own the addresses right above `address`, in the order of their names.
+    """
+
+    network: Network4
+    """the subnet"""
+    gateway: Address
+    """the provider's address"""
+    address: Address
+    """our address, which the zone switches share (VRRP)"""
 
 
 class ApplianceShape(Declared):
     """What the routing appliances of a zone are made of."""
 
-    image: Name
-    offering: Name
+    image: Reference
+    """the name of an image"""
+    offering: Reference
+    """the name of an offering"""
 
 
 class Zone(Declared):
     """Physically isolated from other zones; private addresses may repeat between zones."""
 
-    data_center: Name
-    management_network: IPv4Network
-    guest_subnets: IPv4Network | None = None
+    data_center: Reference
+    """the name of the data center that it stands in"""
+    management_network: Network4
+    """the network that holds the management subnets of the pods and the zone switches' management addresses"""
+    guest_subnets: Network4 | None = None
+    """the network that guest networks with `subnet: auto` get a /24 each from"""
     routing_appliance: ApplianceShape
+    """the image and offering of routing appliances"""
     upstream: Upstream
+    """the provider's network"""
     zone_switches: Mapping[Name, ZoneSwitch]
+    """the zone switches, usually a pair"""
     pods: Mapping[Name, Pod]
+    """the pods"""
     cables: tuple[Cable, ...]
+    """the cables, each a list of two ends: `device:port`, `upstream`, or `management` (the pod's management network)"""
 
 
 class GuestNetwork(Declared):
-    """An account's private network in one pod of a zone.
+    """An account's private network in one pod of a zone; an account has one per zone."""
 
-    `subnet: auto` takes one from the zone's `guest_subnets`, for accounts that
-    want addresses no other account has. `pod` may be left out where the zone
-    has only one.
-    """
-
-    zone: Name
-    pod: Name | None = None
-    subnet: IPv4Network | Literal["auto"] = IPv4Network("10.1.1.0/24")
+    zone: Reference
+    """the name of a zone"""
+    pod: Reference | None = None
+    """the name of a pod of the zone; may be left out where the zone has only one"""
+    subnet: GuestSubnet = IPv4Network("10.1.1.0/24")
+    """the subnet, also one that other accounts have; `auto` takes one from the zone's `guest_subnets`"""
 
 
 class Machine(Declared):
     """A customer's VM; machines of one `anti_affinity` never share a hypervisor."""
 
-    guest_network: Name
-    image: Name
-    offering: Name
+    guest_network: Reference
+    """the name of a guest network of the account"""
+    image: Reference
+    """the name of an image"""
+    offering: Reference
+    """the name of an offering"""
     anti_affinity: Name | None = None
-    hypervisor: Name | None = None
+    """a name that machines of the account share that must not share a hypervisor"""
+    hypervisor: Reference | None = None
+    """the hypervisor that it must run on; left out, one is chosen"""
 
 
 class Account(Declared):
     """A customer."""
 
     guest_networks: Mapping[Name, GuestNetwork] = {}
+    """the private networks"""
     machines: Mapping[Name, Machine] = {}
+    """the machines"""
 
 
 class Cloud(Declared):
     """One inventory: everything that a controller looks after."""
 
     name: Name
-    domain: str
+    """the name of the cloud"""
+    domain: DomainName
+    """the DNS domain that holds the accounts' domains"""
     administrator_key_file: Path
-    administrator_keys: tuple[str, ...] = ()
+    """the file of the administrator's public keys, one a line, which open the routing appliances"""
+    administrator_keys: tuple[PublicKey, ...] = ()
+    """public keys of further administrators"""
     state_directory: Path
-    database: str
-    quarantine_hours: Annotated[int, Field(strict=True, ge=0)] = 24
+    """the directory of the database and of the plan; left out, `.podwright` beside cloud.yml"""
+    database: DatabaseUrl
+    """the SQLAlchemy URL of the leases; left out, leases.db in `state_directory` (SQLite)"""
+    quarantine_hours: Annotated[int, whole_number(0)] = 24
+    """how long a released value rests before somebody else gets it, in hours"""
     images: Mapping[Name, Image]
+    """the images"""
     offerings: Mapping[Name, Offering]
+    """the offerings"""
     data_centers: Mapping[Name, DataCenter]
+    """the data centers"""
     zones: Mapping[Name, Zone]
+    """the zones"""
     accounts: Mapping[Name, Account] = {}
+    """the customers"""

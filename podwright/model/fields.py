@@ -1,19 +1,58 @@
-"""The kinds of value a declaration is made of, each checked as it is read."""
+"""The kinds of value a declaration is made of, each checked as it is read.
+
+A value that is wrong raises `mistake(expected, remedy)`. Where a declaration
+has mistakes it is read a second time with the context `SALVAGE`, in which a
+wrong value becomes None, so that what is right can still be checked as a whole.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import IPv4Address
-from typing import Annotated, Any
+from ipaddress import AddressValueError, IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import BeforeValidator, ValidationError, ValidationInfo, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic_core import PydanticCustomError
 
-# RFC 1123 section 2.1: letters, digits and hyphens, no hyphen at either end.
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=63)]
+SALVAGE = "salvage"
 
 # IEEE 802.1Q-2018 table 9-2: 0 is priority-tagged, 4095 is reserved.
-VlanId = Annotated[int, Field(strict=True, ge=1, le=4094)]
+FIRST_VLAN, LAST_VLAN = 1, 4094
+
+# RFC 1123 section 2.1: letters, digits and hyphens, no hyphen at either end; RFC 1035 section 2.3.4: 63 of them.
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_DOMAIN = re.compile(rf"{_NAME.pattern}(\.{_NAME.pattern})*")
+PUBLIC_KEY = re.compile(r"(ssh|ecdsa|sk)-[^ ]+ [A-Za-z0-9+/]+=*( .*)?")
+
+
+def mistake(expected: str, remedy: str) -> PydanticCustomError:
+    """An error that says what was expected and what to do."""
+    return PydanticCustomError("mistake", "{expected}; {remedy}", {"expected": expected, "remedy": remedy})
+
+
+def salvaged(value: Any, read: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+    """The value as `read` gives it; None for a wrong one where we salvage."""
+    try:
+        return read(value)
+    except ValidationError:
+        if info.context != SALVAGE:
+            raise
+        return None
+
+
+def whole_number(first: int, last: int | None = None) -> BeforeValidator:
+    """A number of `first` or more, up to `last`; neither text nor true or false."""
+    limits = f"of {first} or more" if last is None else f"of {first} to {last}"
+
+    def check(value: Any) -> int:
+        if type(value) is not int or value < first or (last is not None and value > last):
+            raise mistake(f"a whole number {limits}", f"give a number {limits}, without quotes")
+        return value
+
+    return BeforeValidator(check)
 
 
 @dataclass(frozen=True)
@@ -28,18 +67,8 @@ class _VlanRange:
         """The ids as a `range`."""
         return range(self.first, self.last + 1)
 
-
-def _vlan_range(value: Any) -> _VlanRange:
-    first, _, last = str(value).partition("-")
-    if not first.strip().isdecimal() or (last and not last.strip().isdecimal()) or isinstance(value, bool):
-        raise PydanticCustomError("vlan_range", "is not a VLAN id or a range of them")
-    result = _VlanRange(int(first), int(last or first))
-    if not 1 <= result.first <= result.last <= 4094:
-        raise PydanticCustomError("vlan_range", "is not a VLAN id or a range of them")
-    return result
-
-
-VlanRange = Annotated[_VlanRange, BeforeValidator(_vlan_range)]
+    def __str__(self) -> str:
+        return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
 
 
 @dataclass(frozen=True)
@@ -49,19 +78,11 @@ class _AddressRange:
     first: IPv4Address
     last: IPv4Address
 
+    def __contains__(self, address: IPv4Address) -> bool:
+        return self.first <= address <= self.last
 
-def _address_range(value: Any) -> _AddressRange:
-    first, _, last = str(value).partition("-")
-    try:
-        result = _AddressRange(IPv4Address(first.strip()), IPv4Address(last.strip()))
-    except ValueError:
-        raise PydanticCustomError("address_range", "is not a range of addresses") from None
-    if result.first > result.last:
-        raise PydanticCustomError("address_range", "is not a range of addresses")
-    return result
-
-
-AddressRange = Annotated[_AddressRange, BeforeValidator(_address_range)]
+    def __str__(self) -> str:
+        return f"{self.first}-{self.last}"
 
 
 @dataclass(frozen=True)
@@ -70,6 +91,9 @@ class Port:
 
     device: str
     name: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.device}:{self.name}" if self.name else self.device
 
 
 @dataclass(frozen=True)
@@ -85,10 +109,111 @@ class _Cable:
         return (self.a, self.b)
 
 
+def _matching(pattern: re.Pattern[str], expected: str, remedy: str) -> Callable[[Any], str]:
+    def check(value: Any) -> str:
+        if not pattern.fullmatch(str(value)):
+            raise mistake(expected, remedy)
+        return str(value)
+
+    return check
+
+
+def _name(value: Any, info: ValidationInfo) -> str:
+    if info.context == SALVAGE:
+        return str(value)  # what has a bad name is still there
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        remedy = "use lower-case letters, digits and hyphens, no hyphen at an end, 63 characters at most"
+        raise mistake("a name", remedy)
+    return value
+
+
+def _address(value: Any) -> IPv4Address:
+    try:
+        return IPv4Address(str(value))  # as text: IPv4Address(5) is 0.0.0.5
+    except AddressValueError:
+        raise mistake("an IPv4 address", "give four numbers of 0 to 255, such as 192.0.2.1") from None
+
+
+def _network(value: Any) -> IPv4Network:
+    address, slash, length = str(value).partition("/")
+    if not slash:
+        raise mistake("a network", "give an address and a prefix length, such as 192.0.2.0/24")
+    if not re.fullmatch("[0-9]{1,2}", length) or int(length) > 32:
+        raise mistake("a network", "give a prefix length of 0 to 32")
+    try:
+        network = IPv4Network(str(value), strict=False)
+    except ValueError:
+        raise mistake("a network", "give four numbers of 0 to 255 and a prefix length") from None
+    if str(network) != str(value):
+        raise mistake("a network", f"{address} is an address in it: write {network}")
+    return network
+
+
+def _guest_subnet(value: Any) -> IPv4Network | str:
+    return value if value == "auto" else _network(value)
+
+
+def _vlan_range(value: Any) -> _VlanRange:
+    remedy = f"give one VLAN id or two joined by a hyphen, the lower first, of {FIRST_VLAN} to {LAST_VLAN}"
+    found = re.fullmatch(r"([0-9]{1,4})(?:-([0-9]{1,4}))?", str(value))
+    if not found or isinstance(value, bool):
+        raise mistake("a range of VLAN ids", remedy)
+    result = _VlanRange(int(found[1]), int(found[2] or found[1]))
+    if not FIRST_VLAN <= result.first <= result.last <= LAST_VLAN:
+        raise mistake("a range of VLAN ids", remedy)
+    return result
+
+
+def _address_range(value: Any) -> _AddressRange:
+    first, _, last = str(value).partition("-")
+    try:
+        result = _AddressRange(IPv4Address(first.strip()), IPv4Address(last.strip()))
+    except AddressValueError:
+        raise mistake("a range of addresses", "join two addresses by a hyphen") from None
+    if result.first > result.last:
+        raise mistake("a range of addresses", f"write {result.last}-{result.first}")
+    return result
+
+
 def _cable(value: Any) -> _Cable:
-    if not isinstance(value, (list, tuple)) or len(value) != 2 or not all(isinstance(end, str) for end in value):
-        raise PydanticCustomError("cable", "is not a pair of ends")
-    return _Cable(*(Port(device, name or None) for device, _, name in (end.partition(":") for end in value)))
+    if (
+        not isinstance(value, (list, tuple))
+        or len(value) != 2
+        or not all(isinstance(end, str) and end for end in value)
+    ):
+        raise mistake("a cable", "give a list of two ends, such as [east-p1-sw1:swp1, east-zsw1:swp1]")
+    a, b = (Port(device, name or None) for device, _, name in (end.partition(":") for end in value))
+    return _Cable(a, b)
 
 
-Cable = Annotated[_Cable, BeforeValidator(_cable)]
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise mistake("text", "put it in quotes")
+    return value
+
+
+Name = Annotated[str, BeforeValidator(_name)]
+# The name of something declared elsewhere: whether it exists is a question to the whole declaration.
+Reference = Annotated[str, BeforeValidator(_text)]
+Text = Annotated[str, BeforeValidator(_text)]
+DomainName = Annotated[
+    str, BeforeValidator(_matching(_DOMAIN, "a domain name", "use lower-case labels joined by dots (RFC 1123)"))
+]
+DatabaseUrl = Annotated[
+    str, BeforeValidator(_matching(re.compile(r"[a-z0-9+]+://.*"), "a database URL", "write dialect://host/database"))
+]
+PublicKey = Annotated[
+    str, BeforeValidator(_matching(PUBLIC_KEY, "an OpenSSH public key", "copy the line of a .pub file (sshd(8))"))
+]
+Address = Annotated[IPv4Address, BeforeValidator(_address)]
+Network4 = Annotated[IPv4Network, BeforeValidator(_network)]
+GuestSubnet = Annotated[IPv4Network | Literal["auto"], BeforeValidator(_guest_subnet)]
+VlanId = Annotated[int, whole_number(FIRST_VLAN, LAST_VLAN)]
+VlanRange = Annotated[_VlanRange, BeforeValidator(_vlan_range), WrapValidator(salvaged)]
+AddressRange = Annotated[_AddressRange, BeforeValidator(_address_range)]
+Cable = Annotated[_Cable, BeforeValidator(_cable), WrapValidator(salvaged)]
+Positive = Annotated[int, whole_number(1)]
+ServerPath = Annotated[
+    Path,
+    BeforeValidator(_matching(re.compile(r"(/[^/\s]+)+"), "an absolute path", "start with a slash, end without one")),
+]

@@ -3,18 +3,129 @@
 from __future__ import annotations
 
 import os
-import string
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-import yaml
-
+from podwright.errors import InvalidInput, Mistake
+from podwright.model import document as yaml_document
+from podwright.model.checks import cross_check
 from podwright.model.cloud import Cloud
+from podwright.model.document import Document, Finding, merge, read_document
+from podwright.model.fields import PUBLIC_KEY
+from podwright.model.structure import read_structure
+
+# Everything that names a file of the controller; * is any name.
+_LOCAL_FILES: tuple[yaml_document.Path, ...] = (
+    ("administrator_key_file",),
+    ("state_directory",),
+    ("images", "*", "disk"),
+    ("images", "*", "kernel"),
+    ("images", "*", "initrd"),
+)
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
-def load(path: Path) -> Cloud:
-    """Read, check and freeze the cloud that `path` (a cloud.yml) declares."""
-    raw = yaml.safe_load(string.Template(path.read_text()).substitute(os.environ))
-    raw.setdefault("state_directory", path.resolve().parent / ".podwright")
-    raw.setdefault("database", f"sqlite:///{raw['state_directory']}/leases.db")
-    raw["administrator_keys"] = Path(raw["administrator_key_file"]).read_text().splitlines()
-    return Cloud.model_validate(raw)
+def load(path: Path, environment: Mapping[str, str] = os.environ) -> Cloud:
+    """Read, check and freeze the cloud that `path` (a cloud.yml) and `cloud.d/*.yml` beside it declare.
+
+    `${NAME}` in the path of a local file and in `database` stands for a variable of `environment`.
+    Relative paths are relative to the file that they stand in.
+
+    Raises:
+        InvalidInput: with every mistake of every file.
+    """
+    directory = path.absolute().parent
+    files = [path, *sorted((directory / "cloud.d").glob("*.yml"))]
+    document = merge(_read(file, directory) for file in files)
+    findings = [*_resolve(document, directory, environment), *_add_administrator_keys(document)]
+    cloud, misshapen = read_structure(document.value)
+    settled = {finding.path for finding in findings}
+    findings += [finding for finding in misshapen if finding.path not in settled]
+    if document.complete:
+        findings += cross_check(cloud, document, {finding.path for finding in findings})
+    else:  # what looks missing or unknown may stand in the file that we cannot read
+        findings = [finding for finding in findings if finding.found is not None]
+    mistakes = document.mistakes + [document.mistake(finding) for finding in findings]
+    if mistakes:
+        raise InvalidInput(sorted(mistakes, key=_order))
+    return cloud
+
+
+def _read(file: Path, directory: Path) -> Document:
+    name = os.path.relpath(file.absolute(), directory)
+    try:
+        return read_document(name, file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        mistake = Mistake(name, None, "", str(file), "a readable file", f"{_reason(error)}: name an existing YAML file")
+        return Document(mistakes=[mistake], complete=False, places={(): yaml_document.Place(name, None)})
+
+
+def _resolve(document: Document, directory: Path, environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Make local paths absolute, expand variables and fill in what is left out, in place."""
+    root: dict[str, Any] = document.value
+    for path, holder in _present(root, _LOCAL_FILES):
+        yield from _expand(path, holder, environment)
+        if isinstance(text := holder[path[-1]], str):
+            beside = (directory / document.place(path).file).parent
+            holder[path[-1]] = str(beside / text)
+    root.setdefault("state_directory", str(directory / ".podwright"))
+    if "database" in root:
+        yield from _expand(("database",), root, environment)
+    else:
+        root["database"] = f"sqlite:///{root['state_directory']}/leases.db"
+
+
+def _present(
+    root: Any, patterns: tuple[yaml_document.Path, ...]
+) -> Iterator[tuple[yaml_document.Path, dict[Any, Any]]]:
+    """Each path that is declared, with the mapping that holds its last key."""
+    for pattern in patterns:
+        holders: list[tuple[yaml_document.Path, Any]] = [((), root)]
+        for part in pattern[:-1]:
+            holders = [
+                ((*path, key), holder[key])
+                for path, holder in holders
+                if isinstance(holder, dict)
+                for key in (holder if part == "*" else {part} & holder.keys())
+            ]
+        for path, holder in holders:
+            if isinstance(holder, dict) and pattern[-1] in holder:
+                yield (*path, pattern[-1]), holder
+
+
+def _expand(path: yaml_document.Path, holder: dict[Any, Any], environment: Mapping[str, str]) -> Iterator[Finding]:
+    text = holder[path[-1]]
+    if not isinstance(text, str):
+        return
+    unset = sorted({name for name in _VARIABLE.findall(text) if name not in environment})
+    for name in unset:
+        yield Finding(path, f"${{{name}}}", "an environment variable that is set", f"run `export {name}=...` first")
+    holder[path[-1]] = None if unset else _VARIABLE.sub(lambda found: environment[found[1]], text)
+
+
+def _add_administrator_keys(document: Document) -> Iterator[Finding]:
+    """Put the keys of the administrator's file after those declared, in place."""
+    file, declared = document.value.get("administrator_key_file"), document.value.get("administrator_keys", [])
+    if not isinstance(file, str) or not isinstance(declared, list):
+        return
+    path: yaml_document.Path = ("administrator_key_file",)
+    try:
+        lines = [line.strip() for line in Path(file).read_text(encoding="utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        yield Finding(path, file, "a readable file", f"{_reason(error)}: name a file of OpenSSH public keys")
+        return
+    keys = [line for line in lines if line and not line.startswith("#")]
+    if not keys or not all(map(PUBLIC_KEY.fullmatch, keys)):  # maybe a private key: show no line of it
+        yield Finding(path, file, "a file of OpenSSH public keys", "name a .pub file (sshd(8), AUTHORIZED_KEYS)")
+        return
+    document.value["administrator_keys"] = declared + keys
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else "it is not UTF-8"
+
+
+def _order(mistake: Mistake) -> tuple[str, int, str]:
+    return (mistake.file, mistake.line or 0, mistake.path)

@@ -6,12 +6,19 @@ in the same order on every run.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
 
 from podwright.model.cloud import Cloud, GuestNetwork, Hypervisor, PodSwitch, StorageServer, ZoneSwitch
 
 DeviceKind = Literal["zone_switch", "pod_switch", "storage_server", "hypervisor"]
+KIND_GROUPS: Mapping[str, str] = {
+    "zone_switch": "zone_switches",
+    "pod_switch": "pod_switches",
+    "storage_server": "storage_servers",
+    "hypervisor": "hypervisors",
+    "routing_appliance": "routing_appliances",
+}
 DomainRole = Literal["machine", "routing_appliance"]
 
 
@@ -100,6 +107,21 @@ def domain_name(account: str, machine: str) -> str:
 def appliance_name(account: str, zone: str) -> str:
     """The name of a routing appliance, of its domain and of its inventory host."""
     return f"{account}-{zone}-router"
+
+
+def zone_group(zone: str) -> str:
+    """The inventory group of a zone; in the names of groups, hyphens are underscores."""
+    return f"zone_{zone}".replace("-", "_")
+
+
+def pod_group(zone: str, pod: str) -> str:
+    """The inventory group of a pod."""
+    return f"pod_{zone}_{pod}".replace("-", "_")
+
+
+def account_group(account: str) -> str:
+    """The inventory group of an account: its routing appliances."""
+    return f"account_{account}".replace("-", "_")
 
 
 def _machines(cloud: Cloud) -> Iterator[Domain]:

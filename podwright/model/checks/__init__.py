@@ -1,0 +1,23 @@
+"""What must hold between the parts of a declaration.
+
+A cloud that was salvaged from a wrong declaration is checked, too: it has None
+where a value is wrong or missing, whatever its type says. A check passes over
+those, so that one mistake is reported once.
+"""
+
+from __future__ import annotations
+
+from podwright.model.checks import accounts, cables, names, networks, references
+from podwright.model.checks.declaration import Declaration
+from podwright.model.cloud import Cloud
+from podwright.model.document import Document, Finding, Path
+
+__all__ = ["cross_check"]
+
+_CHECKS = (names.check, references.check, networks.check, cables.check, accounts.check)
+
+
+def cross_check(cloud: Cloud, document: Document, wrong: set[Path]) -> list[Finding]:
+    """All that does not fit together; `wrong` are the paths that are known to be wrong already."""
+    declaration = Declaration(cloud, document, frozenset(wrong))
+    return [finding for check in _CHECKS for finding in check(declaration) if finding.path not in wrong]

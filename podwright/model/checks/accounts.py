@@ -1,0 +1,88 @@
+"""What accounts ask for and no allocation could give."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from ipaddress import IPv4Network
+
+from podwright.model.checks.declaration import Declaration
+from podwright.model.cloud import AUTO_PREFIX_LENGTH, Account
+from podwright.model.document import Finding, Path
+
+
+def check(declaration: Declaration) -> Iterator[Finding]:
+    """Room for an account's machines in its guest networks and pods."""
+    for name, zone in declaration.cloud.zones.items():
+        if zone.guest_subnets and zone.guest_subnets.prefixlen > AUTO_PREFIX_LENGTH:
+            remedy = f"give a prefix length of at most {AUTO_PREFIX_LENGTH}, for each guest network gets one of that"
+            yield Finding(("zones", name, "guest_subnets"), str(zone.guest_subnets), "large enough", remedy)
+    for name, account in declaration.cloud.accounts.items():
+        path: Path = ("accounts", name)
+        yield from _one_network_per_zone(declaration, path, account)
+        yield from _guest_subnets(path, account)
+        yield from _pods(declaration, path, account)
+        yield from _anti_affinity(declaration, path, account)
+
+
+def _one_network_per_zone(declaration: Declaration, path: Path, account: Account) -> Iterator[Finding]:
+    first: dict[str, str] = {}
+    for name, network in account.guest_networks.items():
+        other = first.setdefault(network.zone, name) if network.zone is not None else name
+        if other != name:
+            where = declaration.where((*path, "guest_networks", other))
+            remedy = f"an account has one per zone, and {where} is it: remove one"
+            yield Finding((*path, "guest_networks", name), name, f"the only guest network in {network.zone}", remedy)
+
+
+def _guest_subnets(path: Path, account: Account) -> Iterator[Finding]:
+    machines = Counter(machine.guest_network for machine in account.machines.values())
+    for name, network in account.guest_networks.items():
+        at = (*path, "guest_networks", name, "subnet")
+        if network.subnet is None:
+            continue
+        length = network.subnet.prefixlen if isinstance(network.subnet, IPv4Network) else AUTO_PREFIX_LENGTH
+        room = 2 ** (32 - length) - 3  # less the network's, the broadcast and the routing appliance's address
+        needed = max(machines[name], 1)
+        if room < needed:
+            enough = 32 - (needed + 2).bit_length()
+            remedy = f"give a prefix length of at most {enough}, for a router and {needed} machines"
+            yield Finding(at, str(network.subnet), "large enough", remedy.replace(" 1 machines", " a machine"))
+
+
+def _pods(declaration: Declaration, path: Path, account: Account) -> Iterator[Finding]:
+    """A guest network has a routing appliance, which needs a hypervisor and storage."""
+    for name, network in account.guest_networks.items():
+        placed = declaration.pod_of(network)
+        for kind in ("hypervisors", "storage_servers") if placed else ():
+            if placed and not getattr(placed.pod, kind) and not {placed.path, (*placed.path, kind)} & declaration.wrong:
+                words = kind.replace("_", " ")
+                remedy = f"declare one in pod {placed.name} of {placed.zone_name}, or choose another pod"
+                at = (*path, "guest_networks", name)
+                yield Finding(at, f"{placed.zone_name}'s pod {placed.name}", f"a pod with {words}", remedy)
+
+
+def _anti_affinity(declaration: Declaration, path: Path, account: Account) -> Iterator[Finding]:
+    """Machines that avoid each other need a hypervisor each."""
+    groups: dict[tuple[str, Path], list[str]] = defaultdict(list)
+    for name, machine in account.machines.items():
+        placed = declaration.pod_of(account.guest_networks.get(machine.guest_network))
+        if placed and machine.anti_affinity is not None:
+            groups[machine.anti_affinity, placed.path].append(name)
+    for (group, pod_path), names in groups.items():
+        hypervisors = declaration.cloud.zones[str(pod_path[1])].pods[str(pod_path[3])].hypervisors
+        at = (*path, "machines", names[-1], "anti_affinity")
+        if len(names) > len(hypervisors) > 0:
+            counts = f"it has {len(names)} machines and pod {pod_path[3]} has {len(hypervisors)} hypervisors"
+            remedy = f"{counts}: add hypervisors or divide the group"
+            yield Finding(at, group, "a group that fits", remedy)
+        yield from _pinned_together(declaration, path, account, names)
+
+
+def _pinned_together(declaration: Declaration, path: Path, account: Account, names: list[str]) -> Iterator[Finding]:
+    first: dict[str, str] = {}
+    for name in names:
+        hypervisor = account.machines[name].hypervisor
+        if hypervisor is not None and (other := first.setdefault(hypervisor, name)) != name:
+            remedy = f"{declaration.where((*path, 'machines', other))} avoids it and is there, too: change one"
+            yield Finding((*path, "machines", name, "hypervisor"), hypervisor, "possible", remedy)

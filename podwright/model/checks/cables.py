@@ -1,0 +1,159 @@
+"""Cables that can be plugged in, and enough of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from podwright.model.checks.declaration import Declaration
+from podwright.model.cloud import Zone
+from podwright.model.document import Finding, Path
+from podwright.model.fields import Port
+from podwright.model.structure import nearest
+
+# netdevice(7): IFNAMSIZ is 16 with the terminating null byte.
+_LONGEST_INTERFACE = 15
+_MANAGEMENT_INTERFACE = "eth0"
+
+# Ends without a port, and the kind of device that may have one at the other end.
+_OUTSIDE = {"upstream": "zone_switches", "management": "pod_switches"}
+_WORDS = {
+    "zone_switches": "a zone switch",
+    "pod_switches": "a pod switch",
+    "storage_servers": "a storage server",
+    "hypervisors": "a hypervisor",
+}
+_HOSTS = ("storage_servers", "hypervisors")
+
+
+@dataclass(frozen=True)
+class _Device:
+    """What a cable's end may be."""
+
+    kind: str
+    pod: str | None
+    path: Path
+
+
+def check(declaration: Declaration) -> Iterator[Finding]:
+    """The cables of each zone."""
+    zones = {name: _devices(name, zone) for name, zone in declaration.cloud.zones.items()}
+    for name, zone in declaration.cloud.zones.items():
+        yield from _too_few_switches(declaration, name, zone)
+        yield from _ends(declaration, name, zone, zones)
+        yield from _pairs(name, zone, zones[name])
+        if not any(path[:3] == ("zones", name, "cables") for path in declaration.wrong):
+            yield from _missing(name, zone, zones[name])
+
+
+def _devices(zone_name: str, zone: Zone) -> dict[str, _Device]:
+    base: Path = ("zones", zone_name)
+    found = {name: _Device("zone_switches", None, (*base, "zone_switches", name)) for name in zone.zone_switches}
+    for pod_name, pod in zone.pods.items():
+        for kind in ("pod_switches", *_HOSTS):
+            for name in getattr(pod, kind):
+                found.setdefault(name, _Device(kind, pod_name, (*base, "pods", pod_name, kind, name)))
+    return found
+
+
+def _too_few_switches(declaration: Declaration, name: str, zone: Zone) -> Iterator[Finding]:
+    path: Path = ("zones", name, "zone_switches")
+    if not zone.zone_switches and path not in declaration.wrong:
+        yield Finding(path, None, "a zone switch", "declare one, or better a pair")
+    for pod_name, pod in zone.pods.items():
+        path = ("zones", name, "pods", pod_name, "pod_switches")
+        if len(pod.pod_switches) not in (1, 2) and path not in declaration.wrong:
+            yield Finding(path, f"{len(pod.pod_switches)} pod switches", "one or two", "declare a redundant pair")
+
+
+def _ends(declaration: Declaration, name: str, zone: Zone, zones: dict[str, dict[str, _Device]]) -> Iterator[Finding]:
+    """Each end by itself: a device of the zone, and a port that no other cable has."""
+    users: dict[Port, Path] = {}
+    for index, cable in enumerate(zone.cables):
+        path: Path = ("zones", name, "cables", index)
+        for end in cable.ends if cable else ():
+            device = zones[name].get(end.device)
+            if end.device in _OUTSIDE:
+                if end.name:
+                    yield Finding(path, str(end), "an end", f"{end.device} has no ports: write {end.device}")
+            elif device is None:
+                yield _unknown_device(path, end, name, zones)
+            elif end.name is None:
+                yield Finding(path, str(end), "a port", f"add the port, such as {end}:swp1")
+            else:
+                yield from _unfit_interface(path, end, device)
+                if (first := users.setdefault(end, path)) != path:
+                    remedy = f"{declaration.where(first)} is in it: take another"
+                    yield Finding(path, str(end), "a free port", remedy)
+
+
+def _unknown_device(path: Path, end: Port, zone_name: str, zones: dict[str, dict[str, _Device]]) -> Finding:
+    elsewhere = next((zone for zone, devices in zones.items() if end.device in devices), None)
+    if elsewhere:
+        remedy = f"it is in {elsewhere}, and no cable leaves a zone: remove the cable"
+    else:
+        known = (*zones[zone_name], *_OUTSIDE)
+        remedy = f"{nearest(end.device, known, 'its devices are')}, or declare it in zones.{zone_name}"
+    return Finding(path, end.device, f"a device of {zone_name}", remedy)
+
+
+def _unfit_interface(path: Path, end: Port, device: _Device) -> Iterator[Finding]:
+    if device.kind == "pod_switches" or end.name is None:
+        return  # names of its own making, such as GigabitEthernet1/0/1
+    if len(end.name) > _LONGEST_INTERFACE:
+        remedy = f"Linux allows {_LONGEST_INTERFACE} characters (netdevice(7)): give the shorter name"
+        yield Finding(path, str(end), "an interface", remedy)
+    if end.name == _MANAGEMENT_INTERFACE:
+        remedy = f"{_MANAGEMENT_INTERFACE} is for management and no cable of the zone: take another"
+        yield Finding(path, str(end), "a port for a cable", remedy)
+
+
+def _pairs(zone_name: str, zone: Zone, devices: dict[str, _Device]) -> Iterator[Finding]:
+    """What may be joined to what."""
+    for index, cable in enumerate(zone.cables):
+        if cable is None:
+            continue
+        path: Path = ("zones", zone_name, "cables", index)
+        outside = [end for end in cable.ends if end.device in _OUTSIDE]
+        known = [device for end in cable.ends if (device := devices.get(end.device))]
+        shown = f"{cable.a} to {cable.b}"
+        if len(outside) == 2 or cable.a.device == cable.b.device:
+            yield Finding(path, shown, "a cable between two devices", "correct one end")
+        elif outside and known and known[0].kind != _OUTSIDE[outside[0].device]:
+            kind = _WORDS[_OUTSIDE[outside[0].device]]
+            remedy = f"{outside[0].device} ends at {kind}: correct the other end"
+            yield Finding(path, shown, f"a cable of {kind}", remedy)
+        elif len(known) == 2 and (misfit := _unjoinable(*known)):
+            yield Finding(path, shown, "a cable that a zone has", misfit)
+
+
+def _unjoinable(a: _Device, b: _Device) -> str | None:
+    kinds = {a.kind, b.kind}
+    if kinds & set(_HOSTS) and (a.pod != b.pod or "pod_switches" not in kinds):
+        return "a host is joined to the switches of its pod only: remove the cable or correct an end"
+    if a.pod and b.pod and a.pod != b.pod:
+        return "pods are joined by zone switches only (layer 3): remove the cable or correct an end"
+    return None
+
+
+def _missing(zone_name: str, zone: Zone, devices: dict[str, _Device]) -> Iterator[Finding]:
+    """A zone switch has one cable upstream; a host has one to each switch of its pod."""
+    joined: Counter[tuple[str, str]] = Counter()
+    for cable in zone.cables:
+        a, b = (end.device for end in cable.ends)
+        joined[a, b] += 1
+        joined[b, a] += 1
+    base = f"zones.{zone_name}.cables"
+    for name, device in devices.items():
+        peers: list[str] = []
+        if device.kind == "zone_switches":
+            peers = ["upstream"]
+        elif device.kind in _HOSTS and device.pod:
+            peers = sorted(zone.pods[device.pod].pod_switches)
+        for peer in peers:
+            if joined[name, peer] == 0:
+                yield Finding(device.path, None, f"a cable to {peer}", f"add it to {base}")
+            elif joined[name, peer] > 1:
+                found = f"{joined[name, peer]} cables to {peer}"
+                yield Finding(device.path, found, "exactly one", f"remove all but one from {base}")

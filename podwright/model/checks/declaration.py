@@ -1,0 +1,58 @@
+"""A declaration under examination."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from podwright.model.cloud import Cloud, GuestNetwork, Pod, Zone
+from podwright.model.document import Document, Finding, Path, dotted
+from podwright.model.structure import nearest
+
+
+class PlacedPod(NamedTuple):
+    """A pod, its zone and where it stands."""
+
+    zone_name: str
+    zone: Zone
+    name: str
+    pod: Pod
+    path: Path
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """A cloud (perhaps salvaged), where its parts stand, and which paths are known to be wrong."""
+
+    cloud: Cloud
+    document: Document
+    wrong: frozenset[Path]
+
+    def where(self, path: Path) -> str:
+        """The path with its place, for people."""
+        return f"{dotted(path)} ({self.document.place(path)})"
+
+    def pods(self) -> Iterator[PlacedPod]:
+        """Every pod."""
+        for zone_name, zone in self.cloud.zones.items():
+            for name, pod in zone.pods.items():
+                yield PlacedPod(zone_name, zone, name, pod, ("zones", zone_name, "pods", name))
+
+    def pod_of(self, network: GuestNetwork | None) -> PlacedPod | None:
+        """The pod of a guest network, where that is known."""
+        zone = self.cloud.zones.get(network.zone) if network else None
+        if network is None or zone is None:
+            return None
+        name = network.pod or (next(iter(zone.pods)) if len(zone.pods) == 1 else None)
+        if name is None or name not in zone.pods:
+            return None
+        return PlacedPod(network.zone, zone, name, zone.pods[name], ("zones", network.zone, "pods", name))
+
+    def unknown(
+        self, path: Path, name: str | None, kind: str, known: Collection[str], among: Path
+    ) -> Iterator[Finding]:
+        """A mistake when `name` is not one of `known`, the keys of `among`; unless we cannot know."""
+        if name is not None and name not in known and among not in self.wrong:
+            remedy = nearest(name, known, f"{dotted(among)} has")
+            yield Finding(path, name, kind, f"{remedy}, or declare it in {dotted(among)}")

@@ -1,0 +1,259 @@
+"""Subnets, addresses and VLAN ids that must not meet, and those that must."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from ipaddress import IPv4Address, IPv4Network
+from itertools import pairwise
+from typing import NamedTuple
+
+from podwright.model.checks.declaration import Declaration, PlacedPod
+from podwright.model.cloud import ManagedDevice, Network, Zone
+from podwright.model.document import Finding, Path
+
+_NETWORKS = ("management", "storage", "public")
+_LEASED = ("management", "public")  # where routing appliances have an address and zone switches a gateway
+
+
+class _Claim(NamedTuple):
+    """An address and who has it, for people."""
+
+    address: IPv4Address
+    path: Path
+    owner: str
+
+
+class _Subnet(NamedTuple):
+    """A network that a zone routes, in the order of declaration."""
+
+    subnet: IPv4Network
+    order: int
+    path: Path
+
+
+def check(declaration: Declaration) -> Iterator[Finding]:
+    """Everything that is routed or switched within a zone, zone by zone; zones may repeat each other's."""
+    for name, zone in declaration.cloud.zones.items():
+        pods = [pod for pod in declaration.pods() if pod.zone_name == name]
+        yield from _overlaps(declaration, name, zone, pods)
+        yield from _management(declaration, name, zone, pods)
+        yield from _upstream(name, zone)
+        for pod in pods:
+            yield from _pod_addresses(declaration, pod)
+            yield from _guest_vlans(declaration, pod)
+        yield from _infrastructure_vlans(declaration, pods)
+        yield from _taken(declaration, name, zone, pods)
+    yield from _guest_networks(declaration)
+
+
+def usable(subnet: IPv4Network) -> tuple[IPv4Address, IPv4Address]:
+    """The first and the last address that a host may have (RFC 3021: all of a /31)."""
+    return (subnet[1], subnet[-2]) if subnet.prefixlen < 31 else (subnet[0], subnet[-1])
+
+
+def _overlaps(declaration: Declaration, name: str, zone: Zone, pods: Iterable[PlacedPod]) -> Iterator[Finding]:
+    routed: list[tuple[IPv4Network | None, Path]] = [
+        (zone.upstream.network, ("zones", name, "upstream", "network")),
+        (zone.guest_subnets, ("zones", name, "guest_subnets")),
+    ]
+    for pod in pods:
+        for key in _NETWORKS:
+            routed.append((getattr(pod.pod.networks, key).subnet, (*pod.path, "networks", key, "subnet")))
+    subnets = [_Subnet(subnet, order, path) for order, (subnet, path) in enumerate(routed) if subnet]
+    around: list[_Subnet] = []  # sorted, a network comes after those that hold it
+    for item in sorted(subnets):
+        while around and not around[-1].subnet.overlaps(item.subnet):
+            around.pop()
+        if around:
+            first, second = sorted((around[-1], item), key=lambda one: one.order)
+            remedy = f"{declaration.where(first.path)} is {first.subnet}: move one of them"
+            yield Finding(second.path, str(second.subnet), "a network of its own in the zone", remedy)
+        around.append(item)
+
+
+def _management(declaration: Declaration, name: str, zone: Zone, pods: list[PlacedPod]) -> Iterator[Finding]:
+    whole = zone.management_network
+    if whole is None:
+        return
+    subnets = []
+    for pod in pods:
+        path = (*pod.path, "networks", "management", "subnet")
+        if subnet := pod.pod.networks.management.subnet:
+            subnets.append((subnet, path))
+            if not subnet.subnet_of(whole):
+                remedy = f"give a part of zones.{name}.management_network, or widen that"
+                yield Finding(path, str(subnet), f"a part of {whole}", remedy)
+    for switch_name, switch in zone.zone_switches.items():
+        at: Path = ("zones", name, "zone_switches", switch_name, "management_address")
+        yield from _outside(at, switch.management_address, whole)
+        for subnet, path in subnets:
+            if switch.management_address is not None and switch.management_address in subnet:
+                remedy = f"{declaration.where(path)} is {subnet}: give one outside, for a zone switch is in no pod"
+                yield Finding(at, str(switch.management_address), "an address outside the pods", remedy)
+
+
+def _upstream(name: str, zone: Zone) -> Iterator[Finding]:
+    upstream, path = zone.upstream, ("zones", name, "upstream")
+    for key in ("address", "gateway"):
+        yield from _outside((*path, key), getattr(upstream, key), upstream.network)
+    yield from _switch_addresses_outside((*path, "address"), upstream.address, upstream.network, zone)
+
+
+def _pod_addresses(declaration: Declaration, pod: PlacedPod) -> Iterator[Finding]:
+    networks = pod.pod.networks
+    for key in _NETWORKS:
+        network: Network = getattr(networks, key)
+        path = (*pod.path, "networks", key)
+        if key in _LEASED:
+            yield from _incomplete(declaration, path, network)
+        yield from _outside((*path, "gateway"), network.gateway, network.subnet)
+        yield from _switch_addresses_outside((*path, "gateway"), network.gateway, network.subnet, pod.zone)
+        if network.lease_range:
+            at = (*path, "lease_range")
+            yield from _outside(at, network.lease_range.first, network.subnet)
+            yield from _outside(at, network.lease_range.last, network.subnet)
+    for kind in ("pod_switches", "storage_servers", "hypervisors"):
+        for name, device in getattr(pod.pod, kind).items():
+            path = (*pod.path, kind, name)
+            yield from _outside((*path, "management_address"), device.management_address, networks.management.subnet)
+            if kind != "pod_switches":
+                yield from _outside((*path, "storage_address"), device.storage_address, networks.storage.subnet)
+
+
+def _incomplete(declaration: Declaration, path: Path, network: Network) -> Iterator[Finding]:
+    needed = {
+        "gateway": ("a gateway", "add the address that the zone switches share"),
+        "lease_range": ("a lease range", "add the first and the last address for routing appliances"),
+    }
+    for key, (expected, remedy) in needed.items():
+        if getattr(network, key) is None and not {path, (*path, key)} & declaration.wrong:
+            yield Finding((*path, key), None, expected, remedy)
+
+
+def _outside(path: Path, address: IPv4Address | None, subnet: IPv4Network | None) -> Iterator[Finding]:
+    if address is None or subnet is None:
+        return
+    first, last = usable(subnet)
+    if not first <= address <= last:
+        yield Finding(path, str(address), f"an address for a host in {subnet}", f"give one of {first} to {last}")
+
+
+def _switch_addresses_outside(
+    path: Path, gateway: IPv4Address | None, subnet: IPv4Network | None, zone: Zone
+) -> Iterator[Finding]:
+    if gateway is None or subnet is None or gateway not in subnet:
+        return
+    last = usable(subnet)[1]
+    count = len(zone.zone_switches)
+    if gateway <= last < gateway + count:
+        remedy = f"give one of at most {last - count}, for each zone switch has an address right above it"
+        yield Finding(path, str(gateway), f"low enough in {subnet}", remedy)
+
+
+def _taken(declaration: Declaration, name: str, zone: Zone, pods: list[PlacedPod]) -> Iterator[Finding]:
+    """Addresses that two have, and lease ranges with such as are taken."""
+    holders: dict[IPv4Address, _Claim] = {}
+    for claim in (*_shared_addresses(declaration, name, zone, pods), *_device_addresses(name, zone, pods)):
+        holder = holders.setdefault(claim.address, claim)
+        if holder is not claim:
+            remedy = f"{holder.owner} has it, too: change one"
+            yield Finding(claim.path, str(claim.address), "an address of its own", remedy)
+    addresses = sorted(holders)
+    for pod in pods:
+        for key in _LEASED:
+            if lease_range := getattr(pod.pod.networks, key).lease_range:
+                start, end = bisect_left(addresses, lease_range.first), bisect_right(addresses, lease_range.last)
+                for address in addresses[start:end]:
+                    remedy = f"{holders[address].owner} has {address}: leave it out"
+                    yield Finding((*pod.path, "networks", key, "lease_range"), str(lease_range), "free", remedy)
+
+
+def _shared_addresses(declaration: Declaration, name: str, zone: Zone, pods: list[PlacedPod]) -> Iterator[_Claim]:
+    """The gateways, and the addresses that the zone switches have right above them."""
+    upstream: Path = ("zones", name, "upstream")
+    if zone.upstream.gateway is not None:
+        path = (*upstream, "gateway")
+        yield _Claim(zone.upstream.gateway, path, declaration.where(path))
+    shared = [(zone.upstream.address, (*upstream, "address"))]
+    for pod in pods:
+        for key in _LEASED:
+            shared.append((getattr(pod.pod.networks, key).gateway, (*pod.path, "networks", key, "gateway")))
+    for gateway, path in shared:
+        if gateway is not None:
+            yield _Claim(gateway, path, declaration.where(path))
+            for above, switch in enumerate(sorted(zone.zone_switches), start=1):
+                yield _Claim(gateway + above, path, f"{switch}, next to {declaration.where(path)},")
+
+
+def _device_addresses(name: str, zone: Zone, pods: list[PlacedPod]) -> Iterator[_Claim]:
+    devices: list[tuple[Path, Mapping[str, ManagedDevice]]] = [(("zones", name, "zone_switches"), zone.zone_switches)]
+    for pod in pods:
+        for kind in ("pod_switches", "storage_servers", "hypervisors"):
+            devices.append(((*pod.path, kind), getattr(pod.pod, kind)))
+    for path, named in devices:
+        for device_name, device in named.items():
+            for key in ("management_address", "storage_address"):
+                if (address := getattr(device, key, None)) is not None:
+                    yield _Claim(address, (*path, device_name, key), device_name)
+
+
+def _infrastructure_vlans(declaration: Declaration, pods: list[PlacedPod]) -> Iterator[Finding]:
+    """No two in a pod are equal; nor, of what reaches the zone switches, any two in a zone (they bridge it)."""
+    in_zone: dict[int, Path] = {}
+    for pod in pods:
+        in_pod: dict[int, Path] = {}
+        for key in _NETWORKS:
+            vlan, path = getattr(pod.pod.networks, key).vlan, (*pod.path, "networks", key, "vlan")
+            if vlan is None:
+                continue
+            first = in_pod.setdefault(vlan, path)
+            expected = "a VLAN of its own in the pod"
+            if first == path and key in _LEASED:
+                first, expected = in_zone.setdefault(vlan, path), "a VLAN of its own on the zone switches"
+            if first != path:
+                yield Finding(path, str(vlan), expected, f"{declaration.where(first)} has it, too: change one")
+
+
+def _guest_vlans(declaration: Declaration, pod: PlacedPod) -> Iterator[Finding]:
+    base = (*pod.path, "guest_vlans")
+    ranges = [(item, (*base, index)) for index, item in enumerate(pod.pod.guest_vlans) if item]
+    for key in _NETWORKS:
+        vlan, at = getattr(pod.pod.networks, key).vlan, (*pod.path, "networks", key, "vlan")
+        for item, path in ranges:
+            if vlan is not None and vlan in item.ids:
+                remedy = f"{declaration.where(at)} is {vlan}: leave it out"
+                yield Finding(path, str(item), "free of infrastructure VLANs", remedy)
+    ranges.sort(key=lambda one: (one[0].first, one[0].last))
+    for (below, first), (item, second) in pairwise(ranges):
+        if item.first <= below.last:
+            remedy = f"{declaration.where(first)} is {below}: leave out what both have"
+            yield Finding(second, str(item), "a range of its own", remedy)
+
+
+def _guest_networks(declaration: Declaration) -> Iterator[Finding]:
+    """The routing appliance routes between its guest network and the pod's: they must not meet."""
+    routed = defaultdict(list)
+    for pod in declaration.pods():
+        for path, subnet in (
+            *(((*pod.path, "networks", key, "subnet"), getattr(pod.pod.networks, key).subnet) for key in _NETWORKS),
+            (("zones", pod.zone_name, "upstream", "network"), pod.zone.upstream.network),
+            (("zones", pod.zone_name, "guest_subnets"), pod.zone.guest_subnets),
+        ):
+            if subnet is not None:
+                routed[pod.path].append((path, subnet))
+
+    @cache  # most accounts have the same subnet
+    def met(pod: Path, subnet: IPv4Network) -> list[tuple[Path, IPv4Network]]:
+        return [(path, other) for path, other in routed[pod] if subnet.overlaps(other)]
+
+    for account_name, account in declaration.cloud.accounts.items():
+        for name, network in account.guest_networks.items():
+            placed = declaration.pod_of(network)
+            if placed and isinstance(network.subnet, IPv4Network):
+                for path, other in met(placed.path, network.subnet):
+                    at: Path = ("accounts", account_name, "guest_networks", name, "subnet")
+                    remedy = f"{declaration.where(path)} is {other}: give another"
+                    yield Finding(at, str(network.subnet), "apart from what its pod routes", remedy)

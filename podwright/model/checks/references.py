@@ -1,0 +1,74 @@
+"""Whatever is named somewhere is declared somewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from podwright.model.checks.declaration import Declaration
+from podwright.model.cloud import Account, Machine
+from podwright.model.document import Finding, Path
+
+
+def check(declaration: Declaration) -> Iterator[Finding]:
+    """References of zones, guest networks and machines."""
+    cloud = declaration.cloud
+    for name, image in cloud.images.items():
+        for key in ("initrd", "command_line"):
+            if getattr(image, key) and image.kernel is None and ("images", name, "kernel") not in declaration.wrong:
+                remedy = f"add the kernel that {key} is for, or remove {key}"
+                yield Finding(("images", name, "kernel"), None, f"a kernel for {key}", remedy)
+    for name, zone in cloud.zones.items():
+        path: Path = ("zones", name)
+        yield from declaration.unknown(
+            (*path, "data_center"), zone.data_center, "a data center", cloud.data_centers, ("data_centers",)
+        )
+        yield from _shape(
+            declaration, (*path, "routing_appliance"), zone.routing_appliance.image, zone.routing_appliance.offering
+        )
+    for name, account in cloud.accounts.items():
+        yield from _guest_networks(declaration, ("accounts", name), account)
+        for machine_name, machine in account.machines.items():
+            yield from _machine(declaration, ("accounts", name, "machines", machine_name), account, machine)
+
+
+def _shape(declaration: Declaration, path: Path, image: str, offering: str) -> Iterator[Finding]:
+    cloud = declaration.cloud
+    yield from declaration.unknown((*path, "image"), image, "an image", cloud.images, ("images",))
+    yield from declaration.unknown((*path, "offering"), offering, "an offering", cloud.offerings, ("offerings",))
+
+
+def _guest_networks(declaration: Declaration, account_path: Path, account: Account) -> Iterator[Finding]:
+    zones = declaration.cloud.zones
+    for name, network in account.guest_networks.items():
+        path = (*account_path, "guest_networks", name)
+        yield from declaration.unknown((*path, "zone"), network.zone, "a zone", zones, ("zones",))
+        zone = zones.get(network.zone)
+        if zone is None:
+            continue
+        pods: Path = ("zones", network.zone, "pods")
+        yield from declaration.unknown((*path, "pod"), network.pod, f"a pod of {network.zone}", zone.pods, pods)
+        if network.pod is None and len(zone.pods) != 1 and pods not in declaration.wrong:
+            remedy = (
+                f"add pod, one of {', '.join(sorted(zone.pods))}"
+                if zone.pods
+                else f"declare one in zones.{network.zone}.pods"
+            )
+            yield Finding((*path, "pod"), None, "the name of a pod", remedy)
+        if network.subnet == "auto" and zone.guest_subnets is None:
+            remedy = f"add guest_subnets to zones.{network.zone}, or give a subnet"
+            if ("zones", network.zone, "guest_subnets") not in declaration.wrong:
+                yield Finding((*path, "subnet"), "auto", f"possible in {network.zone}", remedy)
+
+
+def _machine(declaration: Declaration, path: Path, account: Account, machine: Machine) -> Iterator[Finding]:
+    networks = (*path[:2], "guest_networks")
+    known = account.guest_networks
+    yield from declaration.unknown(
+        (*path, "guest_network"), machine.guest_network, f"a guest network of {path[1]}", known, networks
+    )
+    yield from _shape(declaration, path, machine.image, machine.offering)
+    if (placed := declaration.pod_of(known.get(machine.guest_network))) and machine.hypervisor is not None:
+        kind = f"a hypervisor of pod {placed.name} of {placed.zone_name}"
+        hypervisors = placed.pod.hypervisors
+        among = (*placed.path, "hypervisors")
+        yield from declaration.unknown((*path, "hypervisor"), machine.hypervisor, kind, hypervisors, among)
