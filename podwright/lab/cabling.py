@@ -1,0 +1,118 @@
+"""The commands that lay a lab's networks and plug its hosts in; pure.
+
+Cables end in a patch panel, a network namespace of their own, until their host
+has power: a host that loses power leaves its cables behind, and the other ends
+lose carrier, as on a real device.
+
+No end leaves checksums to hardware: Open vSwitch's userspace datapath reads
+frames as they are, and TCP hangs on those that no one has completed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from podwright.lab.topology import Bridge, Host, LabCable, Provider, Topology, interface_name
+
+OUTSIDE = "outside"
+_PATCH_PANEL = "patch-panel"
+
+Command = list[str]
+
+
+def lay(topology: Topology) -> list[Command]:
+    """Make the bridges, the cables and what is outside; no host is plugged in yet."""
+    return [
+        *(command for bridge in topology.bridges for command in _bridge(bridge)),
+        _words(f"ip netns add {_PATCH_PANEL}"),
+        *(command for cable in topology.cables for command in _cable(cable)),
+        _words(f"ip netns add {OUTSIDE}"),
+        _words(f"ip -n {OUTSIDE} link set lo up"),
+        *(command for number, provider in enumerate(topology.providers) for command in _provider(number, provider)),
+    ]
+
+
+def plug(topology: Topology, host: Host) -> list[Command]:
+    """Give `host` its network namespace, with eth0 and all its cables in it."""
+    outlet = _outlet(host)
+    return [
+        _words(f"ip netns add {host.name}"),
+        _words(f"ip -n {host.name} link set lo up"),
+        *_pair(outlet, host.bridge, host.name, "eth0"),
+        _words(f"ip -n {host.name} address add {host.address} dev eth0"),
+        *(
+            command
+            for end, port in _ends(topology, host)
+            for command in (
+                _words(f"ip -n {_PATCH_PANEL} link set {end} netns {host.name} name {port}"),
+                *_raise(host.name, port),
+            )
+        ),
+    ]
+
+
+def unplug(topology: Topology, host: Host) -> list[Command]:
+    """Take back the network namespace of `host`, and with it every interface that the host made."""
+    return [
+        *(
+            _words(f"ip -n {host.name} link set {port} netns {_PATCH_PANEL} name {end}")
+            for end, port in _ends(topology, host)
+        ),
+        _words(f"ip link delete {_outlet(host)}"),
+        _words(f"ip netns delete {host.name}"),
+    ]
+
+
+def _bridge(bridge: Bridge) -> Iterator[Command]:
+    yield _words(f"ip link add {bridge.name} type bridge")
+    if bridge.address:
+        yield _words(f"ip address add {bridge.address} dev {bridge.name}")
+    yield _words(f"ip link set {bridge.name} up")
+
+
+def _cable(cable: LabCable) -> Iterator[Command]:
+    (a, at_a), (b, at_b) = cable.ends
+    if at_a.port is None:
+        (a, at_a), (b, at_b) = (b, at_b), (a, at_a)
+    if at_b.port is None:
+        yield from _pair(b, at_b.place, _PATCH_PANEL, a)
+    else:
+        yield _words(f"ip link add {a} netns {_PATCH_PANEL} type veth peer name {b} netns {_PATCH_PANEL}")
+
+
+def _provider(number: int, provider: Provider) -> Iterator[Command]:
+    port = f"eth{number}"
+    yield from _pair(f"{OUTSIDE}{number}", provider.bridge, OUTSIDE, port)
+    yield _words(f"ip -n {OUTSIDE} address add {provider.address} dev {port}")
+    for destination, gateway in provider.routes:
+        yield _words(f"ip -n {OUTSIDE} route add {destination} via {gateway}")
+
+
+def _pair(outlet: str, bridge: str, namespace: str, port: str) -> Iterator[Command]:
+    """A cable from the bridge (its end there is `outlet`) to `port` in the namespace."""
+    yield _words(f"ip link add {outlet} master {bridge} type veth peer name {port} netns {namespace}")
+    yield _words(f"ethtool -K {outlet} tx off")
+    yield _words(f"ip link set {outlet} up")
+    if namespace != _PATCH_PANEL:
+        yield from _raise(namespace, port)
+
+
+def _raise(namespace: str, port: str) -> Iterator[Command]:
+    yield _words(f"nsenter --net=/run/netns/{namespace} ethtool -K {port} tx off")
+    yield _words(f"ip -n {namespace} link set {port} up")
+
+
+def _ends(topology: Topology, host: Host) -> Iterator[tuple[str, str]]:
+    """(name of the cable's end, port of the host) for each cable of the host."""
+    for cable in topology.cables:
+        for end, socket in cable.ends:
+            if socket.place == host.name and socket.port is not None:
+                yield end, socket.port
+
+
+def _outlet(host: Host) -> str:
+    return interface_name(f"m-{host.name}")
+
+
+def _words(line: str) -> Command:
+    return line.split()

@@ -1,0 +1,261 @@
+"""A lab's life: up, down, and the power of its hosts between."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from ipaddress import IPv4Address
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from podwright.errors import LabError
+from podwright.images import routing_appliance, tiny
+from podwright.images.debian import Report, build_root
+from podwright.lab import cabling, keys, outside, power, requirements, world
+from podwright.lab.image import HOST
+from podwright.lab.topology import Host, Topology, derive
+from podwright.lab.world import directory
+from podwright.model import load
+from podwright.model.cloud import Cloud
+
+_BOOT_TIMEOUT_S = 90
+_TOPOLOGY = TypeAdapter(Topology)
+
+
+def up(cloud_file: Path, name: str, report: Report) -> None:
+    """Build what is missing and start what is not running, until every host of the cloud answers ssh.
+
+    Raises:
+        LabError: The machine cannot hold the lab, a host does not answer, or the lab is up for another cloud.
+    """
+    requirements.check()
+    began = time.monotonic()
+
+    def step(what: str) -> None:
+        report(f"{time.monotonic() - began:7.1f} s  lab {name}: {what}")
+
+    root = build_root(HOST, report)
+    images = tiny.build(report) | routing_appliance.build(report)
+    with _alone(name):
+        (directory(name) / "consoles").mkdir(exist_ok=True)
+        (directory(name) / "state").mkdir(exist_ok=True)
+        _link_images(name, images)
+        ssh = directory(name) / "ssh"
+        keys.make_administrator(ssh)
+        cloud = _load(cloud_file, name)
+        topology = derive(cloud)
+        keys.make_known(ssh, topology, {images["routing-appliance.host_key.pub"]: _appliances(cloud)})
+        process = _whole_world(name, topology, root)
+        step(f"{len(topology.cables)} cables are laid")
+        for host in topology.hosts:
+            power.on(name, process, topology, host)
+        step(f"{len(topology.hosts)} hosts have power")
+        for host, complaint in _answers(name, process, topology.hosts):
+            step(f"{host.name} answers at {host.address.ip}{complaint}")
+
+
+def down(name: str) -> None:
+    """End the lab and leave nothing of it, whatever state it is in."""
+    with _alone(name):
+        world.stop(name)
+        subprocess.run(["rm", "--recursive", "--force", "--one-file-system", str(directory(name))], check=True)
+
+
+def status(name: str) -> list[dict[str, str]]:
+    """One row for each host of the lab; none when the lab is down."""
+    process = world.first_process(name)
+    if process is None or not _record(name, process).exists():
+        return []
+    return [
+        {
+            "host": host.name,
+            "kind": host.kind.replace("_", " "),
+            "address": str(host.address.ip),
+            "power": "on" if power.is_on(name, process, host) else "off",
+        }
+        for host in _recorded(name, process).hosts
+    ]
+
+
+def enter(name: str, argv: Sequence[str]) -> int:
+    """Run a command where the lab's hosts can be reached, in the working directory; its exit status.
+
+    Raises:
+        LabError: The lab is not up.
+    """
+    stay = ["env", f"--chdir={Path.cwd()}"]
+    command = world.inside(_process(name), [*stay, *argv])
+    return subprocess.run(command, env=os.environ | {"PODWRIGHT_LAB": str(directory(name))}).returncode
+
+
+def power_on(name: str, host: str) -> None:
+    """Boot a host with the disk it had, and wait until it answers ssh."""
+    with _host(name, host) as (process, topology, found):
+        power.on(name, process, topology, found)
+        list(_answers(name, process, [found]))
+
+
+def power_off(name: str, host: str) -> None:
+    """Shut a host down in good order; its cables stay where they are and lose carrier."""
+    with _host(name, host) as (process, topology, found):
+        power.off(name, process, topology, found)
+
+
+def kill(name: str, host: str) -> None:
+    """Take the power from a host at once."""
+    with _host(name, host) as (process, topology, found):
+        power.kill(name, process, topology, found)
+
+
+@contextmanager
+def _host(name: str, host: str) -> Iterator[tuple[int, Topology, Host]]:
+    """(the world's first process, the lab's topology, the host of that name), with the lab to ourselves."""
+    _process(name)  # before the lock, which would make the directory of a lab that is not there
+    with _alone(name):
+        process = _process(name)
+        topology = _recorded(name, process)
+        yield process, topology, topology.host(host)
+
+
+@contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """Let one command at a time change a lab; the lock is the lab's directory and goes with it."""
+    while True:
+        directory(name).mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(directory(name), os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if _is_still(directory(name), descriptor):
+                yield
+                return
+        finally:
+            os.close(descriptor)
+
+
+def _is_still(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def _process(name: str) -> int:
+    """The first process of a lab that is up.
+
+    Raises:
+        LabError: It is not up, or was cut short while it came up.
+    """
+    process = world.first_process(name)
+    if process is None or not _record(name, process).exists():
+        raise LabError(f"lab {name} is not up; start it with: podwright lab up --name {name}")
+    return process
+
+
+def _record(name: str, process: int) -> Path:
+    """The file that says what the world was made for; written last, it ends with the world."""
+    return world.seen(process, world.disks(name) / ".topology.json")
+
+
+def _recorded(name: str, process: int) -> Topology:
+    return _TOPOLOGY.validate_json(_record(name, process).read_bytes())
+
+
+def _link_images(name: str, images: Mapping[str, Path]) -> None:
+    links = directory(name) / "images"
+    links.mkdir(exist_ok=True)
+    for link, target in images.items():
+        (links / link).unlink(missing_ok=True)
+        (links / link).symlink_to(target)
+
+
+def _load(cloud_file: Path, name: str) -> Cloud:
+    """Load the cloud for this lab; a lab's declaration speaks of ${PODWRIGHT_LAB}."""
+    outer = os.environ.get("PODWRIGHT_LAB")
+    os.environ["PODWRIGHT_LAB"] = str(directory(name))
+    try:
+        return load(cloud_file)
+    finally:
+        if outer is None:
+            del os.environ["PODWRIGHT_LAB"]
+        else:
+            os.environ["PODWRIGHT_LAB"] = outer
+
+
+def _whole_world(name: str, topology: Topology, root: Path) -> int:
+    """The world with all its networks; one that was cut short while it was made is made anew.
+
+    Raises:
+        LabError: It stands for another cloud.
+    """
+    process = world.first_process(name)
+    if process is not None and _record(name, process).exists():
+        if _recorded(name, process) != topology:
+            raise LabError(
+                f"lab {name} is up for a cloud with other hosts or cables;"
+                f" end it first: podwright lab down --name {name}"
+            )
+        return process
+    world.stop(name)
+    process = world.start(name)
+    image = f"{world.disks(name)}/.image"
+    world.run(process, [["mkdir", image], ["mount", "--bind", str(root), image], *cabling.lay(topology)])
+    _start_outside(name, process)
+    unfinished = _record(name, process).with_suffix(".unfinished")
+    unfinished.write_bytes(_TOPOLOGY.dump_json(topology))
+    unfinished.rename(_record(name, process))
+    return process
+
+
+def _start_outside(name: str, process: int) -> None:
+    server = ["setsid", "--fork", "nsenter", f"--net=/run/netns/{cabling.OUTSIDE}", sys.executable, outside.__file__]
+    with (directory(name) / "consoles" / "outside.log").open("w") as log:
+        argv = world.inside(process, server)
+        subprocess.run(argv, check=True, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+
+def _appliances(cloud: Cloud) -> list[IPv4Address]:
+    """Every management address that a routing appliance may get."""
+    pods = (pod for zone in cloud.zones.values() for pod in zone.pods.values())
+    ranges = (pod.networks.management.lease_range for pod in pods)
+    return [IPv4Address(n) for leases in ranges if leases for n in range(int(leases.first), int(leases.last) + 1)]
+
+
+def _answers(name: str, process: int, hosts: Sequence[Host]) -> Iterator[tuple[Host, str]]:
+    """Each host as soon as it has booted and answers ssh, with what it complains of.
+
+    Raises:
+        LabError: One has not within 90 s.
+    """
+    with ThreadPoolExecutor(max_workers=len(hosts)) as pool:
+        pending = {pool.submit(_complaint, name, process, host): host for host in hosts}
+        for answer in as_completed(pending):
+            yield pending[answer], answer.result()
+
+
+def _complaint(name: str, process: int, host: Host) -> str:
+    ssh = ["ssh", "-F", f"{directory(name)}/ssh/config", "-o", "ConnectTimeout=5", host.name]
+    question = "systemctl is-system-running --wait; systemctl list-units --failed --plain --no-legend"
+    end = time.monotonic() + _BOOT_TIMEOUT_S
+    while True:
+        done = subprocess.run(world.inside(process, [*ssh, question]), capture_output=True, text=True)
+        if done.returncode == 0:
+            state, *failed = done.stdout.splitlines()
+            return "" if state == "running" else f", {state}: {', '.join(line.split()[0] for line in failed)} failed"
+        if time.monotonic() > end:
+            raise LabError(_silence(name, host, done.stderr))
+        time.sleep(0.2)
+
+
+def _silence(name: str, host: Host, error: str) -> str:
+    console = power.console(name, host)
+    last = console.read_text(errors="replace").splitlines()[-10:]
+    return "\n".join(
+        [f"{host.name} did not answer ssh within {_BOOT_TIMEOUT_S} s: {error.strip()}", f"The end of {console}:", *last]
+    )

@@ -1,0 +1,179 @@
+"""What a lab has to consist of so that a declared cloud finds its devices: pure, from the declaration alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from itertools import combinations
+
+from podwright.errors import LabError
+from podwright.model.cloud import Cloud, Zone
+from podwright.model.fields import Port
+from podwright.model.views import Device, DeviceKind, devices
+
+# IFNAMSIZ of if.h(0P) is 16, with the NUL at the end.
+_INTERFACE_NAME_LENGTH = 15
+
+
+@dataclass(frozen=True)
+class Bridge:
+    """A network that is not the cloud's own; `address` is the controller's on a management network."""
+
+    name: str
+    address: IPv4Interface | None
+
+
+@dataclass(frozen=True)
+class Host:
+    """A device as a container; `bridge` is the management network of its eth0, `ssh_ports` where it answers."""
+
+    name: str
+    kind: DeviceKind
+    address: IPv4Interface
+    bridge: str
+    ssh_ports: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Socket:
+    """Where an end of a cable is plugged in: a host's port, or (no `port`) a bridge."""
+
+    place: str
+    port: str | None
+
+
+@dataclass(frozen=True)
+class LabCable:
+    """A cable; `name` begins the names of its two ends while they are not plugged in."""
+
+    name: str
+    a: Socket
+    b: Socket
+
+    @property
+    def ends(self) -> tuple[tuple[str, Socket], tuple[str, Socket]]:
+        """Both ends, each with its name."""
+        return ((f"{self.name}a", self.a), (f"{self.name}b", self.b))
+
+
+@dataclass(frozen=True)
+class Provider:
+    """A zone's provider: its address on the bridge, and what it routes to the zone."""
+
+    bridge: str
+    address: IPv4Interface
+    routes: tuple[tuple[IPv4Network, IPv4Address], ...]
+
+
+@dataclass(frozen=True)
+class Topology:
+    """A lab, complete."""
+
+    bridges: tuple[Bridge, ...]
+    hosts: tuple[Host, ...]
+    cables: tuple[LabCable, ...]
+    providers: tuple[Provider, ...]
+
+    def host(self, name: str) -> Host:
+        """The host called `name`.
+
+        Raises:
+            LabError: There is none.
+        """
+        for host in self.hosts:
+            if host.name == name:
+                return host
+        raise LabError(f"{name}: no host of this lab; it has {', '.join(host.name for host in self.hosts)}")
+
+
+def derive(cloud: Cloud) -> Topology:
+    """The lab of `cloud`.
+
+    Raises:
+        LabError: One controller cannot reach all devices, because management networks overlap.
+    """
+    subnets = {device.name: _management_subnet(cloud, device) for device in devices(cloud)}
+    hosts = {device.name: _host(device, subnets[device.name]) for device in devices(cloud)}
+    management = {host.bridge: subnets[host.name] for host in hosts.values()}
+    _check(management, hosts)
+    return Topology(
+        bridges=(
+            *(Bridge(name, _controller_address(subnet)) for name, subnet in management.items()),
+            *(Bridge(_upstream_bridge(zone), None) for zone in cloud.zones),
+        ),
+        hosts=tuple(hosts.values()),
+        cables=tuple(_cables(cloud, hosts)),
+        providers=tuple(_provider(name, zone) for name, zone in cloud.zones.items()),
+    )
+
+
+def interface_name(name: str) -> str:
+    """`name` as a network interface may be called: itself, or its beginning and a hash."""
+    if len(name) <= _INTERFACE_NAME_LENGTH:
+        return name
+    return f"{name[: _INTERFACE_NAME_LENGTH - 6]}{hashlib.sha256(name.encode()).hexdigest()[:6]}"
+
+
+def _management_subnet(cloud: Cloud, device: Device) -> IPv4Network:
+    zone = cloud.zones[device.zone]
+    if device.pod:
+        return zone.pods[device.pod].networks.management.subnet
+    # Zone switches stand in no pod: theirs is the /24 around their address.
+    prefix_length = max(24, zone.management_network.prefixlen)
+    return IPv4Network((device.declared.management_address, prefix_length), strict=False)
+
+
+def _host(device: Device, subnet: IPv4Network) -> Host:
+    return Host(
+        name=device.name,
+        kind=device.kind,
+        address=IPv4Interface((device.declared.management_address, subnet.prefixlen)),
+        bridge=interface_name("-".join(filter(None, ("mgmt", device.zone, device.pod)))),
+        ssh_ports=tuple(sorted({22, getattr(device.declared, "port", 22)})),
+    )
+
+
+def _controller_address(subnet: IPv4Network) -> IPv4Interface:
+    """The last address of the subnet."""
+    return IPv4Interface((subnet.broadcast_address - 1, subnet.prefixlen))
+
+
+def _check(management: dict[str, IPv4Network], hosts: dict[str, Host]) -> None:
+    for (one, subnet), (other, other_subnet) in combinations(management.items(), 2):
+        if subnet.overlaps(other_subnet):
+            raise LabError(
+                f"{one} is {subnet} and {other} is {other_subnet}: the controller of a lab stands in all management"
+                " networks at once; give each its own addresses"
+            )
+    for host in hosts.values():
+        if host.address == _controller_address(management[host.bridge]):
+            raise LabError(f"{host.name}: {host.address.ip} is the lab's controller; give the host another address")
+
+
+def _upstream_bridge(zone: str) -> str:
+    return interface_name(f"upstream-{zone}")
+
+
+def _cables(cloud: Cloud, hosts: dict[str, Host]) -> Iterator[LabCable]:
+    declared = [(zone, cable) for zone in cloud.zones for cable in cloud.zones[zone].cables]
+    for number, (zone, cable) in enumerate(declared):
+        sockets = (_socket(end, other, zone, hosts) for end, other in (cable.ends, cable.ends[::-1]))
+        yield LabCable(f"cable{number}", *sockets)
+
+
+def _socket(end: Port, other: Port, zone: str, hosts: dict[str, Host]) -> Socket:
+    if end.name is not None:
+        return Socket(end.device, end.name)
+    # Not a device: the provider, or the management network of whatever is at the other end.
+    return Socket(_upstream_bridge(zone) if end.device == "upstream" else hosts[other.device].bridge, None)
+
+
+def _provider(name: str, zone: Zone) -> Provider:
+    upstream = zone.upstream
+    return Provider(
+        bridge=_upstream_bridge(name),
+        address=IPv4Interface((upstream.gateway, upstream.network.prefixlen)),
+        routes=tuple((pod.networks.public.subnet, upstream.address) for pod in zone.pods.values()),
+    )
