@@ -38,16 +38,18 @@ class Recipe:
 
     Attributes:
         name: What it is for; a part of the cache's directory name.
-        packages: Debian packages, added to the essential ones and apt (mmdebstrap(1), minbase). Recommended ones
+        packages: Debian packages, added to those of `variant`. Recommended ones
             are left out; so are documentation and translations.
         files: {absolute path: content}; mode 0644, owned by root.
         commands: Shell lines, run one after the other inside the root (chroot) until one fails.
+        variant: What the packages are added to (mmdebstrap(1)); `extract` unpacks them and installs nothing.
     """
 
     name: str
     packages: tuple[str, ...]
     files: Mapping[str, str] = field(default_factory=dict)
     commands: tuple[str, ...] = ()
+    variant: str = "minbase"
 
 
 def cache_directory() -> Path:
@@ -74,7 +76,7 @@ def build_root(recipe: Recipe, report: Report) -> Path:
 def _digest(recipe: Recipe) -> str:
     ingredients = [
         *(_codename(), platform.machine()),
-        *(recipe.packages, sorted(recipe.files.items()), recipe.commands, _OPTIONS),
+        *(recipe.variant, recipe.packages, sorted(recipe.files.items()), recipe.commands, _OPTIONS),
     ]
     return hashlib.sha256(json.dumps(ingredients).encode()).hexdigest()[:16]
 
@@ -92,7 +94,6 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 _OPTIONS = (
-    "--variant=minbase",
     "--mode=root",
     "--format=directory",
     "--aptopt=APT::Install-Recommends false",
@@ -110,7 +111,8 @@ def _build(recipe: Recipe, root: Path, report: Report) -> None:
     unfinished = root.with_name(f"{root.name}.unfinished")
     _remove(unfinished)
     step(f"{len(recipe.packages)} packages of {_codename()}, once; later runs take it from {root.parent}")
-    options = [*_OPTIONS, *_machine_apt_options(), f"--include={','.join(recipe.packages)}"]
+    contents = [f"--variant={recipe.variant}", f"--include={','.join(recipe.packages)}"]
+    options = [*contents, *_OPTIONS, *_machine_apt_options()]
     _run(["mmdebstrap", *options, _codename(), str(unfinished), *_machine_sources()], step)
     _forget_this_machine(unfinished)
     for path, content in recipe.files.items():
