@@ -1,0 +1,149 @@
+"""What a pod switch does with VLANs, and the difference between two such states."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+from podwright.errors import PodwrightError
+
+Key = TypeVar("Key", int, str)
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Port:
+    """A switched port: what passes it. With no VLAN at all it is shut."""
+
+    mode: Literal["access", "trunk"]
+    tagged: frozenset[int] = frozenset()
+    untagged: int | None = None
+    description: str = ""
+    edge: bool = False
+    path_cost: int | None = None
+    """RSTP path cost; None is the device's own choice by speed (IEEE 802.1Q-2018 table 13-4)."""
+
+    @property
+    def vlans(self) -> frozenset[int]:
+        """All that passes, tagged or not."""
+        return self.tagged if self.untagged is None else self.tagged | {self.untagged}
+
+
+@dataclass(frozen=True)
+class SwitchState:
+    """The switching configuration of a device. In a desired state, None leaves that part alone."""
+
+    vlans: Mapping[int, str] | None = None
+    """{VLAN id: name}"""
+
+    ports: Mapping[str, Port] | None = None
+    priority: int | None = None
+    """RSTP bridge priority, a multiple of 4096 (IEEE 802.1Q-2018 13.26.3); the lowest becomes root."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What to do to a device; None as a value removes."""
+
+    vlans: Mapping[int, str | None] = field(default_factory=dict)
+    ports: Mapping[str, Port | None] = field(default_factory=dict)
+    priority: int | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.vlans or self.ports or self.priority is not None)
+
+
+def difference(current: SwitchState, desired: SwitchState) -> Change:
+    """The least change that makes `current` into `desired`."""
+    return Change(
+        vlans=_differing(current.vlans, desired.vlans),
+        ports=_differing(current.ports, desired.ports),
+        priority=None if desired.priority == current.priority else desired.priority,
+    )
+
+
+def applied(change: Change, state: SwitchState) -> SwitchState:
+    """What a change makes of a state."""
+    return SwitchState(
+        vlans=_merged(state.vlans, change.vlans),
+        ports=_merged(state.ports, change.ports),
+        priority=state.priority if change.priority is None else change.priority,
+    )
+
+
+def _differing(current: Mapping[Key, Value] | None, desired: Mapping[Key, Value] | None) -> dict[Key, Value | None]:
+    if desired is None:
+        return {}
+    current = current or {}
+    keys = sorted(current.keys() | desired.keys())
+    return {key: desired.get(key) for key in keys if current.get(key) != desired.get(key)}
+
+
+def _merged(state: Mapping[Key, Value] | None, change: Mapping[Key, Value | None]) -> dict[Key, Value]:
+    merged = {**(state or {}), **change}
+    return {key: value for key, value in sorted(merged.items()) if value is not None}
+
+
+def from_data(switch: Mapping[str, Any]) -> SwitchState:
+    """The state that a `switch:` mapping declares (docs/desired-state.md, pod_switch).
+
+    Raises:
+        PodwrightError: an access port with tagged VLANs, which no switch has.
+    """
+    vlans, ports = switch.get("vlans"), switch.get("ports")
+    return SwitchState(
+        vlans=None if vlans is None else {int(vlan): str(name) for vlan, name in vlans.items()},
+        ports=None if ports is None else {str(name): _port_from_data(name, port) for name, port in ports.items()},
+        priority=(switch.get("spanning_tree") or {}).get("priority"),
+    )
+
+
+def _port_from_data(name: str, port: Mapping[str, Any]) -> Port:
+    tagged, untagged = frozenset(port.get("tagged") or ()), port.get("untagged")
+    if port["mode"] == "access" and tagged:
+        raise PodwrightError(
+            f"ports.{name}: tagged VLANs {sorted(tagged)} on an access port, which has none; make its mode trunk"
+        )
+    return Port(
+        mode=port["mode"],
+        tagged=tagged - {untagged},
+        untagged=untagged,
+        description=port.get("description") or "",
+        edge=bool(port.get("edge")),
+        path_cost=port.get("path_cost"),
+    )
+
+
+def as_data(state: SwitchState) -> dict[str, Any]:
+    """The `switch:` mapping of a state: plain and sorted; parts that the state leaves alone are left out."""
+    data: dict[str, Any] = {}
+    if state.priority is not None:
+        data["spanning_tree"] = {"priority": state.priority}
+    if state.vlans is not None:
+        data["vlans"] = dict(sorted(state.vlans.items()))
+    if state.ports is not None:
+        data["ports"] = {name: _port_as_data(port) for name, port in sorted(state.ports.items())}
+    return data
+
+
+def _port_as_data(port: Port) -> dict[str, Any]:
+    return {
+        "description": port.description,
+        "mode": port.mode,
+        "tagged": sorted(port.tagged),
+        "untagged": port.untagged,
+        "edge": port.edge,
+        "path_cost": port.path_cost,
+    }
+
+
+def ranges(vlans: Iterable[int]) -> list[tuple[int, int]]:
+    """Runs of adjacent VLAN ids as (first, last), ascending."""
+    result: list[tuple[int, int]] = []
+    for vlan in sorted(vlans):
+        if result and vlan == result[-1][1] + 1:
+            result[-1] = (result[-1][0], vlan)
+        else:
+            result.append((vlan, vlan))
+    return result
