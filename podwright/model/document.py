@@ -18,7 +18,12 @@ from podwright.errors import Mistake
 Path: TypeAlias = tuple[str | int, ...]
 
 # Where mappings of several files are merged; * is any name. Lists are joined.
-_MERGED = {(), ("images",), ("offerings",), ("data_centers",), ("zones",), ("zones", "*"), ("zones", "*", "pods")}
+_MERGED = {
+    (),
+    *((key,) for key in ("accounts", "data_centers", "images", "offerings", "zones")),
+    ("zones", "*"),
+    ("zones", "*", "pods"),
+}
 _JOINED = {("zones", "*", "cables")}
 
 
@@ -65,7 +70,7 @@ class Document:
 
 def dotted(path: Path) -> str:
     """The path as people write it: `zones.east.cables[3]`."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{shown(part)}" for part in path).removeprefix(".")
 
 
 def read_document(file: str, text: str) -> Document:
@@ -106,8 +111,8 @@ def shown(value: Any) -> str:
         return "a mapping" if isinstance(value, dict) else "a list"
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
-    text = str(value)
-    return '""' if text == "" else text if len(text) <= 60 else f"{text[:57]}..."
+    text = f'"{value}"' if isinstance(value, str) and (not value or value.isdecimal()) else str(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 class _Reader:

@@ -40,11 +40,11 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Cloud:
     files = [path, *sorted((directory / "cloud.d").glob("*.yml"))]
     document = merge(_read(file, directory) for file in files)
     findings = [*_resolve(document, directory, environment), *_add_administrator_keys(document)]
-    cloud, misshapen = read_structure(document.value)
-    settled = {finding.path for finding in findings}
-    findings += [finding for finding in misshapen if finding.path not in settled]
+    wrong = {finding.path for finding in findings}
+    cloud, misshapen, wrong_or_missing = read_structure(document.value)
+    findings += [finding for finding in misshapen if finding.path not in wrong]
     if document.complete:
-        findings += cross_check(cloud, document, {finding.path for finding in findings})
+        findings += cross_check(cloud, document, wrong | wrong_or_missing)
     else:  # what looks missing or unknown may stand in the file that we cannot read
         findings = [finding for finding in findings if finding.found is not None]
     mistakes = document.mistakes + [document.mistake(finding) for finding in findings]

@@ -15,17 +15,24 @@ from podwright.model.document import Finding, Path, shown
 from podwright.model.fields import SALVAGE
 
 
-def read_structure(value: Any) -> tuple[Cloud, list[Finding]]:
-    """The cloud and all that is wrong with its shape.
+def read_structure(value: Any) -> tuple[Cloud, list[Finding], set[Path]]:
+    """The cloud, all that is wrong with its shape, and the paths that are wrong or missing.
 
     Where something is wrong, the cloud is what could be salvaged: everything
     that was declared is there, with None for each value that is wrong or missing.
     """
     try:
-        return Cloud.model_validate(value), []
+        return Cloud.model_validate(value), [], set()
     except ValidationError as error:
-        findings = [_finding(details) for details in error.errors(include_url=False)]
-    return Cloud.model_validate(value, context=SALVAGE), findings
+        found = [(details["type"], _finding(details)) for details in error.errors(include_url=False)]
+    # A misspelt key is one mistake, although the right one is missing, too.
+    misspelt = {
+        (*finding.path[:-1], _nearest(str(finding.path[-1]), declared_at(finding.path[:-1]).model_fields))
+        for kind, finding in found
+        if kind == "extra_forbidden"
+    }
+    findings = [finding for kind, finding in found if kind != "missing" or finding.path not in misspelt]
+    return Cloud.model_validate(value, context=SALVAGE), findings, {finding.path for _, finding in found}
 
 
 def declared_at(path: Path) -> type[Declared]:
@@ -47,14 +54,15 @@ def declared_at(path: Path) -> type[Declared]:
     return annotation
 
 
-def nearest(name: str, known: Collection[str], among: str) -> str:
-    """What to write instead of `name`: the nearest known one, or any of `known` (`among` in words)."""
-    if close := get_close_matches(name, sorted(known), n=1):
-        return f"write {close[0]}"
-    if not known:
-        return "none is declared"
-    listed = ", ".join(sorted(known)[:12])
-    return f"{among} {listed}" if len(known) <= 12 else f"{among} {listed}, ... ({len(known)} in all)"
+def alternative(name: str, known: Collection[str]) -> str:
+    """What to write instead of `name`: the nearest of `known`, or any."""
+    return _nearest(name, known) or ("one of " if len(known) > 1 else "") + listed(known)
+
+
+def listed(names: Collection[str]) -> str:
+    """Names for people, the first dozen of many."""
+    first = ", ".join(sorted(names)[:12])
+    return first if len(names) <= 12 else f"{first}, ... ({len(names)} in all)"
 
 
 def _finding(details: ErrorDetails) -> Finding:
@@ -73,7 +81,7 @@ def _finding(details: ErrorDetails) -> Finding:
             return Finding(path, found, "a list", "write [ ] around its items, or a line with a hyphen for each")
         case "literal_error":
             choices = re.findall(r"'([^']*)'", context["expected"])
-            return Finding(path, found, " or ".join(choices), nearest(found, choices, "the choices are"))
+            return Finding(path, found, " or ".join(choices), f"write {alternative(found, choices)}")
         case "path_type":
             return Finding(path, found, "a path", "write the name of a file or directory as text")
     return Finding(path, found, "right", details["msg"])
@@ -84,7 +92,12 @@ def _unknown_key(path: Path) -> Finding:
     words = re.sub(r"(?<!^)(?=[A-Z])", " ", declared.__name__).lower()
     article = "an" if words[0] in "aeiou" else "a"
     key = str(path[-1])
-    return Finding(path, key, f"a key of {article} {words}", nearest(key, declared.model_fields, "the keys are"))
+    remedy = f"write {alternative(key, declared.model_fields)}, or remove it"
+    return Finding(path, key, f"a key of {article} {words}", remedy)
+
+
+def _nearest(name: str, known: Collection[str]) -> str | None:
+    return next(iter(get_close_matches(name, sorted(known), n=1)), None)
 
 
 def _description(path: Path) -> str:

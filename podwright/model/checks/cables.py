@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from podwright.model.checks.declaration import Declaration
 from podwright.model.cloud import Zone
 from podwright.model.document import Finding, Path
 from podwright.model.fields import Port
-from podwright.model.structure import nearest
+from podwright.model.structure import alternative
 
 # netdevice(7): IFNAMSIZ is 16 with the terminating null byte.
 _LONGEST_INTERFACE = 15
@@ -25,6 +25,7 @@ _WORDS = {
     "hypervisors": "a hypervisor",
 }
 _HOSTS = ("storage_servers", "hypervisors")
+_AMBIGUOUS = "ambiguous"
 
 
 @dataclass(frozen=True)
@@ -41,20 +42,25 @@ def check(declaration: Declaration) -> Iterator[Finding]:
     zones = {name: _devices(name, zone) for name, zone in declaration.cloud.zones.items()}
     for name, zone in declaration.cloud.zones.items():
         yield from _too_few_switches(declaration, name, zone)
-        yield from _ends(declaration, name, zone, zones)
-        yield from _pairs(name, zone, zones[name])
+        odd = [*_ends(declaration, name, zone, zones), *_pairs(name, zone, zones[name])]
+        yield from odd
         if not any(path[:3] == ("zones", name, "cables") for path in declaration.wrong):
-            yield from _missing(name, zone, zones[name])
+            doubtful = {finding.path[3] for finding in odd}
+            yield from _missing(name, zone, zones[name], doubtful)
 
 
 def _devices(zone_name: str, zone: Zone) -> dict[str, _Device]:
     base: Path = ("zones", zone_name)
-    found = {name: _Device("zone_switches", None, (*base, "zone_switches", name)) for name in zone.zone_switches}
+    declared = [(name, _Device("zone_switches", None, (*base, "zone_switches", name))) for name in zone.zone_switches]
     for pod_name, pod in zone.pods.items():
         for kind in ("pod_switches", *_HOSTS):
-            for name in getattr(pod, kind):
-                found.setdefault(name, _Device(kind, pod_name, (*base, "pods", pod_name, kind, name)))
-    return found
+            path = (*base, "pods", pod_name, kind)
+            declared += [(name, _Device(kind, pod_name, (*path, name))) for name in getattr(pod, kind)]
+    found: dict[str, _Device] = {}
+    for name, device in declared:
+        # Of two with one name we cannot tell which a cable means.
+        found[name] = device if name not in found else _Device(_AMBIGUOUS, None, device.path)
+    return {name: device for name, device in found.items() if name not in _OUTSIDE}
 
 
 def _too_few_switches(declaration: Declaration, name: str, zone: Zone) -> Iterator[Finding]:
@@ -94,7 +100,7 @@ def _unknown_device(path: Path, end: Port, zone_name: str, zones: dict[str, dict
         remedy = f"it is in {elsewhere}, and no cable leaves a zone: remove the cable"
     else:
         known = (*zones[zone_name], *_OUTSIDE)
-        remedy = f"{nearest(end.device, known, 'its devices are')}, or declare it in zones.{zone_name}"
+        remedy = f"write {alternative(end.device, known)}, or declare it in zones.{zone_name}"
     return Finding(path, end.device, f"a device of {zone_name}", remedy)
 
 
@@ -137,13 +143,19 @@ def _unjoinable(a: _Device, b: _Device) -> str | None:
     return None
 
 
-def _missing(zone_name: str, zone: Zone, devices: dict[str, _Device]) -> Iterator[Finding]:
-    """A zone switch has one cable upstream; a host has one to each switch of its pod."""
+def _missing(
+    zone_name: str, zone: Zone, devices: dict[str, _Device], doubtful: Collection[str | int]
+) -> Iterator[Finding]:
+    """A zone switch has one cable upstream; a host has one to each switch of its pod.
+
+    The devices of `doubtful` cables (by index) may have what they seem to miss.
+    """
     joined: Counter[tuple[str, str]] = Counter()
     for cable in zone.cables:
         a, b = (end.device for end in cable.ends)
         joined[a, b] += 1
         joined[b, a] += 1
+    unsure = {end.device for index in doubtful for end in zone.cables[int(index)].ends}
     base = f"zones.{zone_name}.cables"
     for name, device in devices.items():
         peers: list[str] = []
@@ -152,7 +164,7 @@ def _missing(zone_name: str, zone: Zone, devices: dict[str, _Device]) -> Iterato
         elif device.kind in _HOSTS and device.pod:
             peers = sorted(zone.pods[device.pod].pod_switches)
         for peer in peers:
-            if joined[name, peer] == 0:
+            if joined[name, peer] == 0 and not unsure & {name, peer}:
                 yield Finding(device.path, None, f"a cable to {peer}", f"add it to {base}")
             elif joined[name, peer] > 1:
                 found = f"{joined[name, peer]} cables to {peer}"

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from podwright.model.cloud import Cloud, GuestNetwork, Pod, Zone
 from podwright.model.document import Document, Finding, Path, dotted
-from podwright.model.structure import nearest
+from podwright.model.structure import alternative
 
 
 class PlacedPod(NamedTuple):
@@ -54,5 +54,5 @@ class Declaration:
     ) -> Iterator[Finding]:
         """A mistake when `name` is not one of `known`, the keys of `among`; unless we cannot know."""
         if name is not None and name not in known and among not in self.wrong:
-            remedy = nearest(name, known, f"{dotted(among)} has")
-            yield Finding(path, name, kind, f"{remedy}, or declare it in {dotted(among)}")
+            remedy = f"write {alternative(name, known)}, or " if known else ""
+            yield Finding(path, name, kind, f"{remedy}declare it in {dotted(among)}")

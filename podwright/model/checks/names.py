@@ -27,7 +27,7 @@ def _hosts(declaration: Declaration) -> Iterator[Finding]:
         if name in _RESERVED:
             yield Finding(path, name, "a name to choose", "it means something else: take another")
         if len(name) > _LONGEST_LABEL:
-            remedy = f"shorten its parts by {len(name) - _LONGEST_LABEL} characters"
+            remedy = f"make its parts shorter by {len(name) - _LONGEST_LABEL}"
             yield Finding(path, shown, f"a host name of at most {_LONGEST_LABEL} characters", remedy)
         first = holders.setdefault(name, path)
         if first != path:

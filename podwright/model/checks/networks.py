@@ -156,7 +156,7 @@ def _switch_addresses_outside(
 def _taken(declaration: Declaration, name: str, zone: Zone, pods: list[PlacedPod]) -> Iterator[Finding]:
     """Addresses that two have, and lease ranges with such as are taken."""
     holders: dict[IPv4Address, _Claim] = {}
-    for claim in (*_shared_addresses(declaration, name, zone, pods), *_device_addresses(name, zone, pods)):
+    for claim in (*_shared_addresses(declaration, name, zone, pods), *_device_addresses(declaration, name, zone, pods)):
         holder = holders.setdefault(claim.address, claim)
         if holder is not claim:
             remedy = f"{holder.owner} has it, too: change one"
@@ -166,8 +166,10 @@ def _taken(declaration: Declaration, name: str, zone: Zone, pods: list[PlacedPod
         for key in _LEASED:
             if lease_range := getattr(pod.pod.networks, key).lease_range:
                 start, end = bisect_left(addresses, lease_range.first), bisect_right(addresses, lease_range.last)
-                for address in addresses[start:end]:
-                    remedy = f"{holders[address].owner} has {address}: leave it out"
+                taken = [f"{holders[address].owner} has {address}" for address in addresses[start:end]]
+                if taken:
+                    more = f" and {len(taken) - 3} more" if len(taken) > 3 else ""
+                    remedy = f"{', '.join(taken[:3])}{more}: leave out what is taken"
                     yield Finding((*pod.path, "networks", key, "lease_range"), str(lease_range), "free", remedy)
 
 
@@ -188,7 +190,7 @@ def _shared_addresses(declaration: Declaration, name: str, zone: Zone, pods: lis
                 yield _Claim(gateway + above, path, f"{switch}, next to {declaration.where(path)},")
 
 
-def _device_addresses(name: str, zone: Zone, pods: list[PlacedPod]) -> Iterator[_Claim]:
+def _device_addresses(declaration: Declaration, name: str, zone: Zone, pods: list[PlacedPod]) -> Iterator[_Claim]:
     devices: list[tuple[Path, Mapping[str, ManagedDevice]]] = [(("zones", name, "zone_switches"), zone.zone_switches)]
     for pod in pods:
         for kind in ("pod_switches", "storage_servers", "hypervisors"):
@@ -197,7 +199,8 @@ def _device_addresses(name: str, zone: Zone, pods: list[PlacedPod]) -> Iterator[
         for device_name, device in named.items():
             for key in ("management_address", "storage_address"):
                 if (address := getattr(device, key, None)) is not None:
-                    yield _Claim(address, (*path, device_name, key), device_name)
+                    at = (*path, device_name, key)
+                    yield _Claim(address, at, f"{device_name} ({declaration.document.place(at)})")
 
 
 def _infrastructure_vlans(declaration: Declaration, pods: list[PlacedPod]) -> Iterator[Finding]:

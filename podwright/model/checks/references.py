@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from podwright.model.checks.declaration import Declaration
+from podwright.model.checks.declaration import Declaration, PlacedPod
 from podwright.model.cloud import Account, Machine
 from podwright.model.document import Finding, Path
+from podwright.model.structure import listed
 
 
 def check(declaration: Declaration) -> Iterator[Finding]:
     """References of zones, guest networks and machines."""
     cloud = declaration.cloud
     for name, image in cloud.images.items():
-        for key in ("initrd", "command_line"):
-            if getattr(image, key) and image.kernel is None and ("images", name, "kernel") not in declaration.wrong:
-                remedy = f"add the kernel that {key} is for, or remove {key}"
-                yield Finding(("images", name, "kernel"), None, f"a kernel for {key}", remedy)
+        in_vain = [key for key in ("initrd", "command_line") if getattr(image, key)]
+        path: Path = ("images", name, "kernel")
+        if in_vain and image.kernel is None and path not in declaration.wrong:
+            yield Finding(path, None, "a kernel", f"add its file, or remove {' and '.join(in_vain)}")
     for name, zone in cloud.zones.items():
-        path: Path = ("zones", name)
+        path = ("zones", name)
         yield from declaration.unknown(
             (*path, "data_center"), zone.data_center, "a data center", cloud.data_centers, ("data_centers",)
         )
@@ -67,8 +68,17 @@ def _machine(declaration: Declaration, path: Path, account: Account, machine: Ma
         (*path, "guest_network"), machine.guest_network, f"a guest network of {path[1]}", known, networks
     )
     yield from _shape(declaration, path, machine.image, machine.offering)
-    if (placed := declaration.pod_of(known.get(machine.guest_network))) and machine.hypervisor is not None:
-        kind = f"a hypervisor of pod {placed.name} of {placed.zone_name}"
-        hypervisors = placed.pod.hypervisors
-        among = (*placed.path, "hypervisors")
-        yield from declaration.unknown((*path, "hypervisor"), machine.hypervisor, kind, hypervisors, among)
+    placed = declaration.pod_of(known.get(machine.guest_network))
+    if placed and machine.hypervisor is not None and machine.hypervisor not in placed.pod.hypervisors:
+        yield from _hypervisor(declaration, (*path, "hypervisor"), machine.hypervisor, placed)
+
+
+def _hypervisor(declaration: Declaration, path: Path, name: str, placed: PlacedPod) -> Iterator[Finding]:
+    kind = f"a hypervisor of pod {placed.name} of {placed.zone_name}"
+    hypervisors = placed.pod.hypervisors
+    elsewhere = next((pod for pod in declaration.pods() if name in pod.pod.hypervisors), None)
+    if elsewhere and hypervisors:
+        remedy = f"it is in pod {elsewhere.name} of {elsewhere.zone_name}: write one of {listed(hypervisors)}"
+        yield Finding(path, name, kind, remedy)
+    else:
+        yield from declaration.unknown(path, name, kind, hypervisors, (*placed.path, "hypervisors"))
