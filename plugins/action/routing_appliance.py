@@ -24,13 +24,17 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
         while True:
             try:
                 self._connection.reset()
-                self._low_level_execute_command(command)
+                answer = self._low_level_execute_command(command)
             except AnsibleConnectionFailure as error:
                 if time.monotonic() > deadline:
-                    raise AnsibleActionFail(
-                        f"the appliance did not answer any more after the change ({error}); it takes the change back "
-                        "by itself, so compare its declared management interface with the network and run again"
-                    ) from error
+                    raise AnsibleActionFail(f"no answer after the change ({error}); {_TAKEN_BACK}") from error
                 time.sleep(1)
             else:
+                if answer["rc"]:
+                    raise AnsibleActionFail(f"no answer in time after the change; {_TAKEN_BACK}")
                 return
+
+
+_TAKEN_BACK = (
+    "the appliance takes it back by itself. Compare its declared management interface with the network, and run again"
+)

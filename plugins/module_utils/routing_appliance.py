@@ -26,8 +26,8 @@ _CHANGING = Path("/var/lib/podwright/changing")
 _ROLLBACK = Path("/var/lib/podwright/rollback.sh")
 _ADDRESS_TIMEOUT_S = 20
 
-CONFIRM = f"systemctl stop podwright-rollback.timer; rm -f {_ROLLBACK}"
-"""The shell command that keeps a change for which `apply` armed a rollback."""
+CONFIRM = f"systemctl stop podwright-rollback.timer; rm {_ROLLBACK}"
+"""The shell command that keeps a change for which `apply` armed a rollback; it fails when that has happened."""
 
 
 def desired(appliance: Mapping[str, Any]) -> State:
@@ -172,6 +172,7 @@ def rollback_script(before: Mapping[str, str | None]) -> str:
     ]
     lines += [
         f"if [ -e {files.FIREWALL} ]; then nft --file {files.FIREWALL}; else nft delete table inet podwright; fi",
+        f"nft list table inet podwright >{_LISTING}",
         "systemctl daemon-reload",
         "networkctl reload",
         f"systemctl try-restart {_DNSMASQ}",
@@ -215,7 +216,8 @@ def _arm_rollback(differences: Differences, after_s: int) -> None:
         script = _text(str(_ROLLBACK))  # it knows the files as they were before the run that was interrupted
     else:
         script = rollback_script({path: seen for path, (seen, _) in differences.items() if path.startswith("/")})
-    run("sh", "-c", CONFIRM)  # that this run reached the appliance confirms whatever an earlier one left armed
+    if _ROLLBACK.exists():
+        run("sh", "-c", CONFIRM)  # that this run reached the appliance confirms what an earlier one left armed
     managed_files.write({str(_ROLLBACK): script}, mode=0o700)
     run("systemd-run", "--collect", "--unit=podwright-rollback", f"--on-active={after_s}", "/bin/sh", str(_ROLLBACK))
 
