@@ -30,9 +30,8 @@ def inspect(source: Path, cache: Path) -> DiskImage:
     try:
         status = source.stat()
     except OSError as error:
-        raise InvalidInput(
-            f"images: {source} cannot be read ({error.strerror}); give the path of a raw disk"
-        ) from error
+        remedy = f"give the path of a raw disk that the controller can read ({error.strerror})"
+        raise InvalidInput([Mistake(str(source), None, "", None, "the disk of an image", remedy)]) from error
     stamp = f"{status.st_size} {status.st_mtime_ns}"
     known = _known(cache)
     if known.get(str(source), {}).get("stamp") != stamp:
