@@ -3,6 +3,7 @@
     PodwrightError
     ├── InvalidInput          the declaration is wrong; nothing was touched (exit code 4)
     ├── AllocationError       a lease cannot be had (exit code 4)
+    ├── PlanError             there is no plan, or not of this inventory; plan again (exit code 3)
     ├── DeviceError           a device refused, vanished or lied (exit code 3)
     └── LabError              the lab cannot start, stop or be entered (exit code 3)
 
@@ -50,6 +51,10 @@ class InvalidInput(PodwrightError):  # noqa: N818  (the input is wrong, not the 
 
 class AllocationError(PodwrightError):
     """A lease cannot be had: a pool is empty, a value is taken, a database cannot be used."""
+
+
+class PlanError(PodwrightError):
+    """There is no plan, or it was made from another inventory, or it was changed by hand."""
 
 
 class DeviceError(PodwrightError):

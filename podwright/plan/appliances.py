@@ -41,6 +41,7 @@ _MANAGEMENT_NETWORK = """\
 MACAddress={mac}
 
 [Network]
+LinkLocalAddressing=no
 Address={address}
 """
 

@@ -3,65 +3,176 @@
 from __future__ import annotations
 
 import string
-from collections import defaultdict
+from collections.abc import Hashable, Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
 from podwright.allocation.leases import Leases
 from podwright.model.cloud import Cloud
-from podwright.model.views import appliances, domains, guest_networks
+from podwright.model.views import Domain, appliances, domains, guest_networks
+
+Declaration = dict[str, Any]
+Holder = TypeVar("Holder", bound=Hashable)
+Value = TypeVar("Value")
 
 ROOT = Path(__file__).parents[3]
-ADMINISTRATOR_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKnownToNobody administrator@lab.example"
+NO_LEASES = Leases({}, {}, {}, {}, {}, {}, {})
+_ADMINISTRATOR_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKnownToNobody administrator@lab.example"
+_SOURCES = {
+    "administrator_key_file": "/lab/ssh/id_ed25519.pub",
+    "administrator_keys": [_ADMINISTRATOR_KEY],
+    "state_directory": "/lab/state",
+    "database": "sqlite:////lab/state/leases.db",
+}
 
 
-def lab_declaration() -> dict[str, Any]:
-    """What inventories/lab/cloud.yml says, with the lab in /lab."""
+def lab_declaration() -> Declaration:
+    """What inventories/lab/cloud.yml says of a lab in /lab."""
     text = (ROOT / "inventories/lab/cloud.yml").read_text()
-    declaration: dict[str, Any] = yaml.safe_load(string.Template(text).substitute(PODWRIGHT_LAB="/lab"))
-    return declaration | {"database": "sqlite:////lab/state/leases.db", "administrator_keys": [ADMINISTRATOR_KEY]}
+    declaration: Declaration = yaml.safe_load(string.Template(text).substitute(PODWRIGHT_LAB="/lab"))
+    return declaration | _SOURCES
 
 
-def cloud_of(declaration: dict[str, Any]) -> Cloud:
+def made_declaration(zones: int, pods: int, hypervisors: int, backend: str = "linux") -> Declaration:
+    """Racks without accounts: in each zone z0, z1, ... the same pods p0, p1, ... of the same size."""
+    return {
+        "name": "made",
+        "domain": "made.example",
+        **_SOURCES,
+        "images": {"tiny": {"disk": "/lab/tiny.raw", "kernel": "/lab/vmlinuz"}, "router": {"disk": "/lab/router.raw"}},
+        "offerings": {
+            "tiny": {"vcpus": 1, "memory_mib": 96, "disk_gib": 1, "network_mbit_s": 100, "storage_iops": 500}
+        },
+        "data_centers": {"dc": {}},
+        "zones": {f"z{number}": _zone(f"z{number}", pods, hypervisors, backend) for number in range(zones)},
+        "accounts": {},
+    }
+
+
+def account(zone: str, pod: str, machines: int) -> Declaration:
+    """An account with one guest network."""
+    machine = {"guest_network": "default", "image": "tiny", "offering": "tiny"}
+    return {
+        "guest_networks": {"default": {"zone": zone, "pod": pod}},
+        "machines": {f"m{number}": machine for number in range(machines)},
+    }
+
+
+def cloud_of(declaration: Declaration) -> Cloud:
+    """The cloud that is declared, without the checks of `podwright.model.load`."""
     return Cloud.model_validate(declaration)
 
 
-def leases_for(cloud: Cloud) -> Leases:
-    """The lowest free value for everyone in turn; machines go round the hypervisors of their pod."""
-    vlans: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
-    guest_vlans, subnets, addresses, macs, placements = {}, {}, {}, {}, {}
-    for placed in guest_networks(cloud):
-        pod = cloud.zones[placed.zone].pods[placed.pod]
-        ids = [vlan for of_range in pod.guest_vlans for vlan in of_range.ids]
-        taken = vlans[placed.zone, placed.pod]
-        taken.append(ids[len(taken)])
-        key = (placed.account, placed.name)
-        guest_vlans[key] = taken[-1]
-        subnet = placed.network.subnet
-        subnets[key] = IPv4Network("10.64.0.0/24") if subnet == "auto" else subnet
-    machines: defaultdict[tuple[str, str], int] = defaultdict(int)
-    for number, domain in enumerate(domains(cloud)):
-        key = (domain.account, domain.guest_network)
-        if domain.role == "machine":
-            machines[key] += 1
-            addresses[domain.name] = subnets[key].network_address + 1 + machines[key]
-        for index, nic in enumerate(["eth0"] if domain.role == "machine" else ["eth0", "eth1", "eth2"]):
-            macs[domain.name, nic] = mac(3 * number + index + 1)
-        hypervisors = sorted(cloud.zones[domain.zone].pods[domain.pod].hypervisors)
-        placements[domain.name] = domain.hypervisor or hypervisors[number % len(hypervisors)]
+def leases_for(cloud: Cloud, before: Leases = NO_LEASES) -> Leases:
+    """The lowest free value for everyone who has none; machines go round the hypervisors of their pod."""
+    networks = list(guest_networks(cloud))
+    every_domain = domains(cloud)
+    guest_vlans: dict[tuple[str, str], int] = {}
+    subnets: dict[tuple[str, str], IPv4Network] = {}
+    addresses: dict[str, IPv4Address] = {}
     management: dict[str, IPv4Address] = {}
     public: dict[str, IPv4Address] = {}
-    for number, appliance in enumerate(appliances(cloud)):
-        networks = cloud.zones[appliance.zone].pods[appliance.pod].networks
-        assert networks.management.lease_range
-        assert networks.public.lease_range
-        management[appliance.name] = networks.management.lease_range.first + number
-        public[appliance.name] = networks.public.lease_range.first + number
-    return Leases(guest_vlans, subnets, addresses, management, public, macs, placements)
+    for zone_name, zone in sorted(cloud.zones.items()):
+        for pod_name, pod in sorted(zone.pods.items()):
+            here = [(n.account, n.name) for n in networks if (n.zone, n.pod) == (zone_name, pod_name)]
+            ids = (vlan for of_range in pod.guest_vlans for vlan in of_range.ids)
+            guest_vlans |= _grant(here, before.guest_vlans, ids)
+            routers = [appliance.name for appliance in appliances(cloud) if appliance.pod == pod_name]
+            for range_, to, kept in (
+                (pod.networks.management.lease_range, management, before.management_addresses),
+                (pod.networks.public.lease_range, public, before.public_addresses),
+            ):
+                assert range_ is not None
+                pool = (IPv4Address(number) for number in range(int(range_.first), int(range_.last) + 1))
+                to |= _grant([name for name in routers if name.split("-")[-2] == zone_name], kept, pool)
+    for placed in networks:
+        key = (placed.account, placed.name)
+        subnet = placed.network.subnet
+        subnets[key] = IPv4Network("10.64.0.0/24") if subnet == "auto" else subnet
+        machines = [d.name for d in every_domain if d.role == "machine" and (d.account, d.guest_network) == key]
+        addresses |= _grant(machines, before.guest_addresses, list(subnets[key].hosts())[1:])
+    nics = [(domain.name, nic) for domain in every_domain for nic in _nics(domain)]
+    macs = _grant(nics, before.macs, map(mac, range(1, 1 << 24)))
+    return Leases(guest_vlans, subnets, addresses, management, public, macs, _placements(cloud, before))
 
 
 def mac(number: int) -> str:
+    """The MAC address that a lease's number stands for."""
     return ":".join(["02", "70", "77", *(f"{byte:02x}" for byte in number.to_bytes(3, "big"))])
+
+
+def _grant(holders: Iterable[Holder], before: Mapping[Holder, Value], pool: Iterable[Value]) -> dict[Holder, Value]:
+    """Everyone keeps what they have; the others get the lowest values that nobody among them has."""
+    kept = {holder: before[holder] for holder in holders if holder in before}
+    taken = set(kept.values())
+    free = (value for value in pool if value not in taken)
+    return kept | {holder: next(free) for holder in holders if holder not in kept}
+
+
+def _nics(domain: Domain) -> list[str]:
+    return ["eth0"] if domain.role == "machine" else ["eth0", "eth1", "eth2"]
+
+
+def _placements(cloud: Cloud, before: Leases) -> dict[str, str]:
+    placements = {}
+    for number, domain in enumerate(domains(cloud)):
+        hypervisors = sorted(cloud.zones[domain.zone].pods[domain.pod].hypervisors)
+        anywhere = before.placements.get(domain.name, hypervisors[number % len(hypervisors)])
+        placements[domain.name] = domain.hypervisor or anywhere
+    return placements
+
+
+def _zone(zone: str, pods: int, hypervisors: int, backend: str) -> Declaration:
+    cables = [[f"{zone}-zsw{n}:up", "upstream"] for n in (1, 2)]
+    for pod in range(pods):
+        name = f"{zone}-p{pod}"
+        cables += [[f"{zone}-zsw{z}:p{pod}s{s}", f"{name}-sw{s}:z{z}"] for z in (1, 2) for s in (1, 2)]
+        cables += [[f"{name}-sw1:peer", f"{name}-sw2:peer"]]
+        cables += [[f"{name}-sw{s}:mgmt", "management"] for s in (1, 2)]
+        hosts = [f"{name}-nfs", *(f"{name}-hv{number}" for number in range(hypervisors))]
+        cables += [[f"{name}-sw{s}:h{port}", f"{host}:eth{s}"] for port, host in enumerate(hosts) for s in (1, 2)]
+    return {
+        "data_center": "dc",
+        "management_network": "192.168.0.0/16",
+        "routing_appliance": {"image": "router", "offering": "tiny"},
+        "upstream": {"network": "198.51.100.0/24", "gateway": "198.51.100.254", "address": "198.51.100.1"},
+        "zone_switches": {
+            f"{zone}-zsw{n}": {"management_address": f"192.168.0.{n}", "network_backend": backend} for n in (1, 2)
+        },
+        "pods": {f"p{number}": _pod(f"{zone}-p{number}", number, hypervisors, backend) for number in range(pods)},
+        "cables": cables,
+    }
+
+
+def _pod(name: str, number: int, hypervisors: int, backend: str) -> Declaration:
+    def address(third: int, last: int) -> str:
+        return str(IPv4Address("10.128.0.0") + number * 65536 + third * 256 + last)
+
+    def host(last: int, **more: Any) -> Declaration:
+        at = {"management_address": address(0, last), "storage_address": address(128, last)}
+        return {**at, "network_backend": backend, **more}
+
+    subnets = {"management": (10 + 3 * number, 0), "public": (12 + 3 * number, 192)}
+    routed = {
+        purpose: {
+            "vlan": vlan,
+            "subnet": f"{address(third, 0)}/18",
+            "gateway": address(third, 1),
+            "lease_range": f"{address(third + 32, 0)}-{address(third + 63, 254)}",
+        }
+        for purpose, (vlan, third) in subnets.items()
+    }
+    storage = {"vlan": 11 + 3 * number, "subnet": f"{address(128, 0)}/18"}
+    sizes = {"vcpus": 64, "memory_mib": 65536}
+    return {
+        "guest_vlans": ["1000-3999"],
+        "networks": {**routed, "storage": storage},
+        "pod_switches": {
+            f"{name}-sw{n}": {"management_address": address(0, n + 1), "platform": "openconfig_netconf"} for n in (1, 2)
+        },
+        "storage_servers": {f"{name}-nfs": host(9, export="/srv/primary", capacity_gib=1000)},
+        "hypervisors": {f"{name}-hv{n}": host(10 + n, **sizes) for n in range(hypervisors)},
+    }

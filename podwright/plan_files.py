@@ -1,0 +1,177 @@
+"""Where the plan is kept: a file for each device, and an index that is written last.
+
+The index names the SHA-256 of every state and of the sources that the plan was
+made from. Whoever reads a state compares both, so a run that was killed in the
+middle, a torn file, a change by hand and a plan older than the inventory are
+all seen, and the remedy is always to plan again.
+
+    <state_directory>/plan/_index.yml    {devices: {device: sha256}, sources: sha256}
+    <state_directory>/plan/<device>.yml
+    <state_directory>/preview/           the same, made in check mode
+
+This module reads no declaration and works out no state, so that importing it
+costs little: a lookup plugin does so in every process that Ansible forks.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from podwright.errors import PlanError
+
+# No device has this name: names have no underscore (podwright.model.fields.Name).
+_INDEX = "_index.yml"
+_REMEDY = "run playbooks/plan.yml"
+_VARIABLE = re.compile(rb"\$\{(\w+)\}")
+
+
+def plan_directory(state_directory: Path) -> Path:
+    """Where the plan of the last run is."""
+    return state_directory / "plan"
+
+
+def preview_directory(state_directory: Path) -> Path:
+    """Where the plan of the last run in check mode is, until the plan is made."""
+    return state_directory / "preview"
+
+
+def current_directory(state_directory: Path, *, check_mode: bool) -> Path:
+    """Where to read from: in check mode what was previewed, if anything was since the plan was made."""
+    preview = preview_directory(state_directory)
+    return preview if check_mode and preview.is_dir() else plan_directory(state_directory)
+
+
+@contextmanager
+def exclusive(state_directory: Path) -> Iterator[None]:
+    """Keep other runs from planning into the same directory; a killed run frees it (flock(2))."""
+    state_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (state_directory / "plan.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def sources_digest(cloud_file: Path, environment: Mapping[str, str] = os.environ) -> str:
+    """A SHA-256 of all that a declaration says: its files and the variables that they name."""
+    result = hashlib.sha256()
+    names: set[bytes] = set()
+    for file in [cloud_file, *sorted((cloud_file.parent / "cloud.d").glob("*.yml"))]:
+        content = file.read_bytes()
+        names.update(_VARIABLE.findall(content))
+        result.update(b"%s %d\n%s" % (os.fsencode(file.name), len(content), content))
+    for name in sorted(names):
+        result.update(b"%s=%s\n" % (name, environment.get(name.decode(), "").encode()))
+    return result.hexdigest()
+
+
+def write(directory: Path, states: Mapping[str, str], sources: str) -> None:
+    """Make the directory hold `states` ({device: YAML}), all of it or, after a crash, recognizably not all.
+
+    Touches only files that differ and removes those of devices that are gone.
+    """
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    index = yaml.dump({"devices": {name: _sha256(text) for name, text in states.items()}, "sources": sources})
+    before = read_texts(directory)
+    for name, text in states.items():
+        if before.get(name) != text:
+            _replace(directory / f"{name}.yml", text)
+    _remove_all_but(directory, {*(f"{name}.yml" for name in states), _INDEX})
+    if not (directory / _INDEX).is_file() or (directory / _INDEX).read_text(encoding="utf-8") != index:
+        _replace(directory / _INDEX, index)
+
+
+def discard(directory: Path) -> None:
+    """Remove a plan that is no longer of use, the index first."""
+    if directory.is_dir():
+        (directory / _INDEX).unlink(missing_ok=True)
+        shutil.rmtree(directory)
+
+
+def read_texts(directory: Path) -> dict[str, str]:
+    """Every state that is there, as it was written: {device: YAML}, by name."""
+    files = sorted(file for file in directory.glob("*.yml") if file.name != _INDEX)
+    return {file.stem: file.read_text(encoding="utf-8") for file in files}
+
+
+def read_state(directory: Path, device: str, sources: str) -> dict[str, Any]:
+    """The desired state of a device.
+
+    Raises:
+        PlanError: there is none, or it was made from other sources, or is not what was planned.
+    """
+    return _checked_state(directory, device, _index(directory, sources))
+
+
+def read_states(directory: Path, sources: str) -> dict[str, dict[str, Any]]:
+    """The desired state of every device, by name.
+
+    Raises:
+        PlanError: as `read_state` does, for any of them.
+    """
+    devices = _index(directory, sources)
+    return {device: _checked_state(directory, device, devices) for device in sorted(devices)}
+
+
+_parsed: dict[str, Any] = {}
+"""{SHA-256 of a file: its value}, so that a process parses nothing twice"""
+
+
+def _index(directory: Path, sources: str) -> dict[str, str]:
+    try:
+        content = (directory / _INDEX).read_bytes()
+    except FileNotFoundError:
+        raise PlanError(f"{directory}: there is no plan; {_REMEDY}") from None
+    try:
+        index = _parse(content)
+        planned_from, devices = index["sources"], dict(index["devices"])
+    except (yaml.YAMLError, KeyError, TypeError, ValueError):
+        raise PlanError(f"{directory / _INDEX}: is not an index of a plan; {_REMEDY}") from None
+    if planned_from != sources:
+        raise PlanError(f"{directory}: the plan was made before the inventory changed; {_REMEDY}")
+    return devices
+
+
+def _checked_state(directory: Path, device: str, devices: Mapping[str, str]) -> dict[str, Any]:
+    if device not in devices:
+        raise PlanError(f"{directory}: {device} is not a device of the plan; name one of its {len(devices)} devices")
+    file = directory / f"{device}.yml"
+    try:
+        content = file.read_bytes()
+    except FileNotFoundError:
+        content = b""
+    if _sha256(content) != devices[device]:
+        raise PlanError(f"{file}: is missing or not what was planned; {_REMEDY}")
+    return dict(_parse(content))
+
+
+def _parse(content: bytes) -> Any:
+    key = _sha256(content)
+    if key not in _parsed:
+        _parsed[key] = yaml.load(content, Loader=yaml.CSafeLoader)
+    return _parsed[key]
+
+
+def _replace(file: Path, text: str) -> None:
+    """Write a file in one step: readers see the old text or the new one."""
+    new = file.with_name(f".{file.name}.new")
+    new.write_text(text, encoding="utf-8")
+    new.replace(file)
+
+
+def _remove_all_but(directory: Path, keep: set[str]) -> None:
+    for file in directory.iterdir():
+        if file.name not in keep and file.is_file():
+            file.unlink()
+
+
+def _sha256(content: str | bytes) -> str:
+    return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()

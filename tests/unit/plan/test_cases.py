@@ -1,0 +1,78 @@
+"""Whole plans, compared with those in tests/cases/plan, device by device.
+
+`python -m tests.unit.plan.test_cases` writes the cases anew; read their diff before you commit it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from podwright.plan import State, canonical, difference, plan
+from tests.unit.plan.clouds import ROOT, cloud_of, lab_declaration, leases_for, made_declaration
+from tests.unit.plan.clouds import account as made_account
+
+CASES = ROOT / "tests/cases/plan"
+CHANGES = sorted(file.stem for file in (CASES / "changes").glob("*.yml"))
+
+
+def two_pods() -> dict[str, Any]:
+    """A zone with two pods of one hypervisor each, and an account in each pod, both with the same subnet."""
+    declaration = made_declaration(zones=1, pods=2, hypervisors=1)
+    declaration["accounts"] = {"acme": made_account("z0", "p0", 1), "globex": made_account("z0", "p1", 1)}
+    return declaration
+
+
+CLOUDS = {"lab": lab_declaration, "two-pods": two_pods}
+
+
+@pytest.mark.parametrize("case", CLOUDS)
+def test_cloud_is_planned_as_in_its_case(case: str):
+    assert planned(case) == {file.stem: file.read_text() for file in sorted((CASES / case).glob("*.yml"))}
+
+
+@pytest.mark.parametrize("case", CHANGES)
+def test_change_of_the_lab_changes_these_states_only(case: str):
+    assert changed(case) == (CASES / "changes" / f"{case}.diff").read_text()
+
+
+def planned(case: str) -> dict[str, str]:
+    cloud = cloud_of(CLOUDS[case]())
+    return {device: canonical(state) for device, state in plan(cloud, leases_for(cloud)).items()}
+
+
+def changed(case: str) -> str:
+    """What a change of the lab's declaration does to its plan when everyone keeps their leases."""
+    before = cloud_of(lab_declaration())
+    leases = leases_for(before)
+    after = cloud_of(merged(lab_declaration(), yaml.safe_load((CASES / "changes" / f"{case}.yml").read_text())))
+    states: list[dict[str, State]] = [plan(before, leases), plan(after, leases_for(after, before=leases))]
+    return "".join(difference(*states).values())
+
+
+def merged(target: Any, patch: Any) -> Any:
+    """JSON merge patch (RFC 7396 section 2): null takes a key away."""
+    if not isinstance(patch, dict):
+        return patch
+    target = target if isinstance(target, dict) else {}
+    result = {key: value for key, value in target.items() if key not in patch}
+    return result | {key: merged(target.get(key), value) for key, value in patch.items() if value is not None}
+
+
+def write_cases() -> None:
+    for case in CLOUDS:
+        directory = CASES / case
+        directory.mkdir(exist_ok=True)
+        for file in directory.glob("*.yml"):
+            file.unlink()
+        for device, text in planned(case).items():
+            Path(directory / f"{device}.yml").write_text(text)
+    for case in CHANGES:
+        (CASES / "changes" / f"{case}.diff").write_text(changed(case))
+
+
+if __name__ == "__main__":
+    write_cases()

@@ -1,0 +1,191 @@
+"""What holds for every cloud."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from podwright.plan import State, canonical, digest, plan
+from podwright.plan.names import guest_vlan, nic_device
+from tests.unit.plan.clouds import Declaration, account, cloud_of, leases_for, mac, made_declaration
+
+MAX_INTERFACE_NAME = 15
+NAMES = st.from_regex(r"[a-z]([a-z0-9-]{0,40}[a-z0-9])?", fullmatch=True)
+ROUNDS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@st.composite
+def declarations(draw: st.DrawFn) -> Declaration:
+    zones, pods = draw(st.integers(1, 2)), draw(st.integers(1, 3))
+    backend = draw(st.sampled_from(["linux", "openvswitch"]))
+    declaration = made_declaration(zones, pods, draw(st.integers(1, 3)), backend)
+    for name in draw(st.lists(NAMES, max_size=5, unique=True)):
+        place = (f"z{draw(st.integers(0, zones - 1))}", f"p{draw(st.integers(0, pods - 1))}")
+        declaration["accounts"][name] = account(*place, machines=draw(st.integers(0, 4)))
+    return declaration
+
+
+def states_of(declaration: Declaration) -> dict[str, Any]:
+    cloud = cloud_of(declaration)
+    return dict(plan(cloud, leases_for(cloud)))
+
+
+@ROUNDS
+@given(declarations())
+def test_trunk_carries_what_is_needed_behind_it_and_no_more(declaration: Declaration):
+    states = states_of(declaration)
+    for near, port, far in hypervisor_cables(declaration):
+        hypervisor = states[far]
+        bridges = {nic["bridge"] for machine in hypervisor["machines"].values() for nic in machine["nics"]}
+        in_use = {hypervisor["network"]["segments"][bridge]["vlan"] for bridge in bridges}
+        in_use |= {interface["vlan"] for interface in hypervisor["network"]["interfaces"].values()}
+        assert states[near]["switch"]["ports"][port]["tagged"] == sorted(in_use)
+        assert hypervisor["network"]["uplinks"]["tagged"] == sorted(in_use)
+        assert bridges == set(hypervisor["network"]["segments"])
+
+
+@ROUNDS
+@given(declarations())
+def test_both_ends_of_a_cable_carry_the_same(declaration: Declaration):
+    states = states_of(declaration)
+    for near, far in cable_ends(declaration):
+        if near[0] in states and far[0] in states:
+            assert tagged(states[near[0]], near[1]) == tagged(states[far[0]], far[1])
+
+
+@ROUNDS
+@given(declarations())
+def test_guest_vlan_is_known_to_a_pod_only_while_a_domain_uses_it(declaration: Declaration):
+    states = states_of(declaration)
+    for switch in of_kind(states, "pod_switch"):
+        neighbours = [
+            s for s in of_kind(states, "hypervisor") if (s["zone"], s["pod"]) == (switch["zone"], switch["pod"])
+        ]
+        used = {segment["vlan"] for state in neighbours for segment in state["network"]["segments"].values()}
+        assert {vlan for vlan in switch["switch"]["vlans"] if vlan >= 1000} == {vlan for vlan in used if vlan >= 1000}
+        assert switch["switch"]["ports"]["peer"]["tagged"] == sorted(switch["switch"]["vlans"])
+
+
+@ROUNDS
+@given(declarations())
+def test_names_of_interfaces_fit_and_differ(declaration: Declaration):
+    for state in states_of(declaration).values():
+        names = list(interface_names(state))
+        assert len(set(names)) == len(names)
+        assert all(len(name) <= MAX_INTERFACE_NAME for name in names)
+
+
+@ROUNDS
+@given(declarations(), st.randoms(use_true_random=False))
+def test_order_of_declaration_does_not_count(declaration: Declaration, random: Any):
+    cloud = cloud_of(declaration)
+    leases = leases_for(cloud)
+    again = plan(cloud_of(shuffled(declaration, random)), leases)
+    before = plan(cloud, leases)
+    assert list(again) == list(before)
+    assert [canonical(state) for state in again.values()] == [canonical(state) for state in before.values()]
+
+
+@ROUNDS
+@given(declarations())
+def test_state_survives_being_written(declaration: Declaration):
+    for state in states_of(declaration).values():
+        text = canonical(state)
+        assert yaml.load(text, Loader=yaml.CSafeLoader) == state
+        assert canonical(yaml.safe_load(text)) == text
+
+
+@ROUNDS
+@given(declarations(), st.integers(0, 3))
+def test_growth_of_an_account_changes_only_the_devices_it_touches(declaration: Declaration, machines: int):
+    before = cloud_of(declaration)
+    leases = leases_for(before)
+    place = declaration["zones"]["z0"]["pods"]["p0"]
+    declaration["accounts"]["newcomer"] = account("z0", "p0", machines)
+    after = cloud_of(declaration)
+    grown = leases_for(after, before=leases)
+    hosts = {host for domain, host in grown.placements.items() if domain.startswith("newcomer-")}
+    touched = {*place["pod_switches"], *place["storage_servers"], *hosts, "newcomer-z0-router"}
+    assert changed(plan(before, leases), plan(after, grown)) == touched
+
+
+def test_machine_added_to_an_account_leaves_switches_alone_where_its_network_is_already():
+    declaration = made_declaration(zones=1, pods=1, hypervisors=1)
+    declaration["accounts"]["acme"] = account("z0", "p0", 1)
+    before = cloud_of(declaration)
+    leases = leases_for(before)
+    declaration["accounts"]["acme"] = account("z0", "p0", 2)
+    after = cloud_of(declaration)
+    states = plan(after, leases_for(after, before=leases))
+    assert changed(plan(before, leases), states) == {"acme-z0-router", "z0-p0-hv0", "z0-p0-nfs"}
+
+
+@given(st.sets(st.integers(1, (1 << 24) - 1), max_size=50))
+def test_host_ends_of_nics_never_share_a_name(numbers: set[int]):
+    names = {nic_device(mac(number)) for number in numbers}
+    assert len(names) == len(numbers)
+    assert all(len(name) <= MAX_INTERFACE_NAME for name in names)
+
+
+@given(NAMES, NAMES, st.integers(1, 4094))
+def test_vlan_names_fit(account_name: str, network: str, vlan: int):
+    assert len(guest_vlan(account_name, network, vlan)) <= 32
+
+
+def changed(old: dict[str, State], new: dict[str, State]) -> set[str]:
+    digests = [{name: digest(canonical(state)) for name, state in states.items()} for states in (old, new)]
+    return {name for name in old.keys() | new.keys() if digests[0].get(name) != digests[1].get(name)}
+
+
+def shuffled(value: Any, random: Any) -> Any:
+    """The same declaration, its mappings and cables written in another order."""
+    if isinstance(value, list):
+        items = [list(random.sample(item, len(item))) if isinstance(item, list) else item for item in value]
+        return random.sample(items, len(items))
+    if isinstance(value, dict):
+        return {key: shuffled(value[key], random) for key in random.sample(list(value), len(value))}
+    return value
+
+
+def of_kind(states: dict[str, Any], kind: str) -> list[Any]:
+    return [state for state in states.values() if state["kind"] == kind]
+
+
+def cable_ends(declaration: Declaration) -> Iterator[tuple[tuple[str, str], tuple[str, str]]]:
+    for zone in declaration["zones"].values():
+        for cable in zone["cables"]:
+            a, b = ((end.partition(":")[0], end.partition(":")[2]) for end in cable)
+            yield a, b
+            yield b, a
+
+
+def hypervisor_cables(declaration: Declaration) -> Iterator[tuple[str, str, str]]:
+    hypervisors = {
+        h for zone in cloud_of(declaration).zones.values() for pod in zone.pods.values() for h in pod.hypervisors
+    }
+    return ((near[0], near[1], far[0]) for near, far in cable_ends(declaration) if far[0] in hypervisors)
+
+
+def tagged(state: Any, port: str) -> Any:
+    if state["kind"] == "pod_switch":
+        return state["switch"]["ports"][port]["tagged"]
+    if state["kind"] == "zone_switch":
+        return state["network"]["trunks"][port]["tagged"]
+    assert port in state["network"]["uplinks"]["members"]
+    return state["network"]["uplinks"]["tagged"]
+
+
+def interface_names(state: Any) -> Iterator[str]:
+    network = state.get("network", {})
+    for part in ("trunks", "segments", "interfaces", "routed_ports"):
+        yield from network.get(part, ())
+    if network.get("uplinks"):
+        yield from network["uplinks"]["members"]
+        yield from (f"bond0.{vlan}" for vlan in network["uplinks"]["tagged"])
+    for machine in state.get("machines", {}).values():
+        yield from (nic["device"] for nic in machine["nics"])
+    yield from {"br0", "bond0"} if network else ()
