@@ -25,8 +25,9 @@ options:
         required: true
       interfaces:
         description:
-          - By name (C(eth0) guest, C(eth1) management, C(eth2) public), each with C(mac), C(addresses) with prefix
-            length, and where needed a default C(gateway) and C(routes), a list of C(destination) and C(gateway).
+          - By name, each with C(mac), C(addresses) with prefix length, and where needed a default C(gateway) and
+            C(routes), a list of C(destination) and C(gateway). One that is neither the interface of O(appliance.dhcp) nor that of
+            O(appliance.source_nat) is management's and lets ssh in.
         type: dict
         required: true
       dhcp:

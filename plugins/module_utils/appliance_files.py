@@ -6,9 +6,6 @@ from collections.abc import Mapping
 from ipaddress import IPv4Network
 from typing import Any
 
-# docs/desired-state.md: eth0 is the guest network's, eth1 management's, eth2 the public network's.
-GUEST, MANAGEMENT, PUBLIC = "eth0", "eth1", "eth2"
-
 HOSTNAME = "/etc/hostname"
 SYSCTL = "/etc/sysctl.d/50-podwright.conf"
 DNSMASQ = "/etc/podwright/dnsmasq.conf"
@@ -38,7 +35,7 @@ def render(appliance: Mapping[str, Any]) -> dict[str, str]:
         DHCP_HOSTS: _dhcp_hosts(appliance["dhcp"]),
         DNS_HOSTS: _dns_hosts(appliance["dhcp"], appliance["dns"]),
         DNSMASQ_UNIT: _DNSMASQ_UNIT_TEXT,
-        FIREWALL: _firewall(interfaces, appliance["source_nat"]),
+        FIREWALL: _firewall(appliance),
         FIREWALL_UNIT: _FIREWALL_UNIT_TEXT,
     }
 
@@ -102,14 +99,22 @@ def _dns_hosts(dhcp: Mapping[str, Any], dns: Mapping[str, Any]) -> str:
     )
 
 
-def _firewall(interfaces: Mapping[str, Any], source_nat: Mapping[str, str]) -> str:
+def _firewall(appliance: Mapping[str, Any]) -> str:
     """nft(8): one transaction that leaves no moment without rules.
 
-    A packet for an address of the appliance is accepted only where that address lives: Linux would answer for all of
-    them on every interface (RFC 1122 section 3.3.4.2, the weak host model).
+    An interface that is neither the guests' nor the way out is management's. A packet for an address of the appliance
+    is accepted only on the interface that has it: Linux would answer for all of them on each (RFC 1122 section
+    3.3.4.2, the weak host model).
     """
-    guest, management, public = (_own(interfaces[name]) for name in (GUEST, MANAGEMENT, PUBLIC))
-    inside, outside = source_nat["inside"], source_nat["interface"]
+    interfaces, source_nat = appliance["interfaces"], appliance["source_nat"]
+    guest, public = appliance["dhcp"]["interface"], source_nat["interface"]
+    served = {name: ["tcp dport 22 accept"] for name in sorted(interfaces)}
+    served |= {guest: ["udp dport { 53, 67 } accept", "tcp dport 53 accept"], public: []}
+    accepted = "".join(
+        f'        iifname "{name}" ip daddr {_own(interfaces[name])} {rule}\n'
+        for name, rules in served.items()
+        for rule in (*rules, "icmp type echo-request accept")
+    )
     return f"""\
 {_FROM_PODWRIGHT}table inet podwright
 delete table inet podwright
@@ -119,30 +124,24 @@ table inet podwright {{
         ct state established,related accept
         ct state invalid drop
         iifname "lo" accept
-        iifname "{GUEST}" udp dport 67 ip daddr {{ {guest}, 255.255.255.255 }} accept
-        iifname "{GUEST}" udp dport 53 ip daddr {{ {guest} }} accept
-        iifname "{GUEST}" tcp dport 53 ip daddr {{ {guest} }} accept
-        iifname "{GUEST}" icmp type echo-request ip daddr {{ {guest} }} accept
-        iifname "{MANAGEMENT}" tcp dport 22 ip daddr {{ {management} }} accept
-        iifname "{MANAGEMENT}" icmp type echo-request ip daddr {{ {management} }} accept
-        iifname "{PUBLIC}" icmp type echo-request ip daddr {{ {public} }} accept
-    }}
+        iifname "{guest}" ip daddr 255.255.255.255 udp dport 67 accept
+{accepted}    }}
     chain forward {{
         type filter hook forward priority filter; policy drop;
         ct state established,related accept
         ct state invalid drop
-        iifname "{GUEST}" oifname "{outside}" ip saddr {inside} accept
+        iifname "{guest}" oifname "{public}" ip saddr {source_nat["inside"]} accept
     }}
     chain source_nat {{
         type nat hook postrouting priority srcnat; policy accept;
-        oifname "{outside}" ip saddr {inside} snat ip to {source_nat["address"]}
+        oifname "{public}" ip saddr {source_nat["inside"]} snat ip to {source_nat["address"]}
     }}
 }}
 """
 
 
 def _own(interface: Mapping[str, Any]) -> str:
-    return ", ".join(address.partition("/")[0] for address in interface["addresses"])
+    return f"{{ {', '.join(address.partition('/')[0] for address in interface['addresses'])} }}"
 
 
 _PID_FILE = "/run/podwright-dnsmasq.pid"

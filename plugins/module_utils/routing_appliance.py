@@ -81,7 +81,7 @@ def addresses(interfaces: Mapping[str, Any], shown: str) -> State:
         if found != interface["mac"]:
             raise RuntimeError(
                 f"interfaces.{name}: found {found}, expected MAC address {interface['mac']}; "
-                "give the virtual machine its NICs in the order eth0, eth1, eth2"
+                "give the virtual machine its NICs in the order of their names"
             )
     return {f"addresses of {name}": _ipv4(links[name]) for name in sorted(interfaces)}
 
