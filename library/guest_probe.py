@@ -17,8 +17,12 @@ options:
     description: For each domain, commands by a name of your choice, each a list of arguments.
     type: dict
     required: true
+  run:
+    description: Whether to run the commands; with V(false), only wait until each machine has an IPv4 address.
+    type: bool
+    default: true
   timeout_s:
-    description: Seconds to wait for machines and their commands together.
+    description: Seconds to wait for the machines' addresses, and again for their commands.
     type: int
     default: 120
 attributes:
@@ -44,26 +48,33 @@ answers:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.podwright.cloud.plugins.module_utils.guest_agent import ask
+from ansible_collections.podwright.cloud.plugins.module_utils.guest_agent import run_all, wait_for_addresses
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "commands": {"type": "dict", "required": True},
+            "run": {"type": "bool", "default": True},
             "timeout_s": {"type": "int", "default": 120},
         },
         supports_check_mode=True,
     )
     import libvirt
 
+    commands = module.params["commands"]
     connection = libvirt.open("qemu:///system")
     try:
-        answers = ask(connection, module.params["commands"], module.params["timeout_s"])
+        addresses = wait_for_addresses(connection, list(commands), module.params["timeout_s"])
+        results = {}
+        if module.params["run"]:
+            reachable = {domain: named for domain, named in commands.items() if addresses[domain]}
+            results = run_all(connection, reachable, module.params["timeout_s"])
     except libvirt.libvirtError as error:
         module.fail_json(msg=f"a machine's guest agent failed: {error}; is the domain running?")
     finally:
         connection.close()
+    answers = {domain: {"addresses": addresses[domain], "results": results.get(domain, {})} for domain in commands}
     module.exit_json(changed=False, answers=answers)
 
 

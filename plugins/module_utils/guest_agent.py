@@ -6,37 +6,46 @@ import json
 import time
 from typing import Any
 
+_POLL_S = 0.5
+_KILLED = -1  # no exit code: the command was ended by a signal
+
 Commands = dict[str, dict[str, list[str]]]
 """{domain: {name of the command: argv}}"""
 
 
-def ask(connection: Any, commands: Commands, timeout_s: float) -> dict[str, dict[str, Any]]:
-    """Run every command of every domain at once, after the machine has an IPv4 address.
+def wait_for_addresses(connection: Any, domains: list[str], timeout_s: float) -> dict[str, list[str]]:
+    """Wait until every machine holds an IPv4 address, `timeout_s` seconds at most.
 
-    Returns {domain: {"addresses": [IPv4 address], "results": {name: exit code}}}. A machine that
-    does not answer within `timeout_s` seconds is there with what is known of it, and no more.
+    Returns {domain: [IPv4 address]}, empty for a machine that has none or whose agent does not answer.
     """
     deadline = time.monotonic() + timeout_s
-    answers: dict[str, dict[str, Any]] = {name: {"addresses": [], "results": {}} for name in commands}
-    waiting = dict.fromkeys(commands)
-    running: list[tuple[str, str, int]] = []
-    while (waiting or running) and time.monotonic() < deadline:
-        for domain in list(waiting):
-            addresses = _addresses(connection, domain)
-            if addresses:
-                del waiting[domain]
-                answers[domain]["addresses"] = addresses
-                running += [(domain, name, _start(connection, domain, argv)) for name, argv in commands[domain].items()]
-        still_running = []
-        for domain, name, pid in running:
+    addresses = {domain: _addresses(connection, domain) for domain in domains}
+    while not all(addresses.values()) and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+        addresses |= {domain: _addresses(connection, domain) for domain, found in addresses.items() if not found}
+    return addresses
+
+
+def run_all(connection: Any, commands: Commands, timeout_s: float) -> dict[str, dict[str, int]]:
+    """Run every command of every machine at once.
+
+    Returns {domain: {name of the command: exit code}}, without those that did not end within `timeout_s` seconds.
+    """
+    deadline = time.monotonic() + timeout_s
+    codes: dict[str, dict[str, int]] = {domain: {} for domain in commands}
+    running = {
+        (domain, name): _start(connection, domain, argv)
+        for domain, named in commands.items()
+        for name, argv in named.items()
+    }
+    while running and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+        for (domain, name), pid in list(running.items()):
             status = _command(connection, domain, "guest-exec-status", {"pid": pid})
             if status["exited"]:
-                answers[domain]["results"][name] = status.get("exitcode", -1)
-            else:
-                still_running.append((domain, name, pid))
-        running = still_running
-        time.sleep(0.5)
-    return answers
+                del running[domain, name]
+                codes[domain][name] = status.get("exitcode", _KILLED)
+    return codes
 
 
 def _addresses(connection: Any, domain: str) -> list[str]:
