@@ -85,6 +85,7 @@ class Session:
     def _connect(self) -> Any:
         access = self._access
         with self._errors("log in"):
+            host_key = self._host_key()
             connection = socket.create_connection((access.host, access.port), CONNECT_TIMEOUT_S)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return manager.connect_ssh(
@@ -93,7 +94,7 @@ class Session:
                 sock=connection,
                 username=access.user,
                 key_filename=str(access.key_file),
-                hostkey_b64=self._host_key(),
+                hostkey_b64=host_key,
                 allow_agent=False,
                 look_for_keys=False,
                 timeout=REPLY_TIMEOUT_S,

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from podwright.errors import DeviceError
+from podwright.switches.access import Access
+from podwright.switches.driver import open_driver
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ9vOY0sX1YEIvqYs4R0nB5d2kYk5Cw9eWJq2eS7mC1t"
+
+
+def access(known_hosts: Path, port: int = 830) -> Access:
+    return Access("127.0.0.1", port, "root", Path("/nonexistent"), known_hosts)
+
+
+def test_unknown_platform_names_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(DeviceError, match="platform 'abacus' has no driver; known are openconfig_netconf"):
+        open_driver("abacus", access(tmp_path))
+
+
+def test_switch_without_a_known_host_key_is_not_spoken_to(tmp_path: Path) -> None:
+    known_hosts = tmp_path / "known_hosts"
+    known_hosts.write_text(f"192.0.2.1 {KEY}\n")
+    driver = open_driver("openconfig_netconf", access(known_hosts))
+    with pytest.raises(DeviceError) as refusal:
+        driver.read()
+    assert str(refusal.value) == (
+        f"127.0.0.1: no host key in {known_hosts}, expected one of [127.0.0.1]:830 or 127.0.0.1; "
+        "add the line that `ssh-keyscan -p 830 127.0.0.1` prints once you have checked it"
+    )
+
+
+def test_switch_that_does_not_answer_is_named(tmp_path: Path) -> None:
+    known_hosts = tmp_path / "known_hosts"
+    known_hosts.write_text(f"127.0.0.1 {KEY}\n")
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+        driver = open_driver("openconfig_netconf", access(known_hosts, port))
+        with pytest.raises(DeviceError) as refusal:
+            driver.read()
+    assert str(refusal.value) == f"127.0.0.1 port {port}: cannot log in: [Errno 111] Connection refused"
