@@ -87,7 +87,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.podwright.cloud.plugins.module_utils import primary_storage, volumes
-from ansible_collections.podwright.cloud.plugins.module_utils.differences import compare, diff
+from ansible_collections.podwright.cloud.plugins.module_utils.flat_state import compare, diff
 
 STORAGE = {
     "address": {"type": "str", "required": True},

@@ -26,8 +26,8 @@ options:
       interfaces:
         description:
           - By name, each with C(mac), C(addresses) with prefix length, and where needed a default C(gateway) and
-            C(routes), a list of C(destination) and C(gateway). One that is neither the interface of O(appliance.dhcp) nor that of
-            O(appliance.source_nat) is management's and lets ssh in.
+            C(routes), a list of C(destination) and C(gateway). One that is neither the interface of O(appliance.dhcp)
+            nor that of O(appliance.source_nat) is management's and lets ssh in.
         type: dict
         required: true
       dhcp:
@@ -117,7 +117,7 @@ confirm:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.podwright.cloud.plugins.module_utils import routing_appliance
-from ansible_collections.podwright.cloud.plugins.module_utils.differences import compare, diff
+from ansible_collections.podwright.cloud.plugins.module_utils.flat_state import compare, diff
 
 
 def text(required: bool = True) -> dict[str, object]:

@@ -17,11 +17,6 @@ def read(paths: Iterable[str]) -> dict[str, str | None]:
     return {path: _read(Path(path)) for path in paths}
 
 
-def differing(desired: Mapping[str, str | None], current: Mapping[str, str | None]) -> dict[str, str | None]:
-    """Pick what to write: the desired text of each file that has another, `None` for one that has to go."""
-    return {path: text for path, text in sorted(desired.items()) if current.get(path) != text}
-
-
 def write(files: Mapping[str, str | None], mode: int = 0o644) -> None:
     """Make each file exist with its text, or not exist; after a crash each has its old or its new text."""
     for path, text in files.items():

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.podwright.cloud.plugins.module_utils import ganesha, managed_files, services, volumes
-from ansible_collections.podwright.cloud.plugins.module_utils.differences import Differences, State
+from ansible_collections.podwright.cloud.plugins.module_utils.flat_state import Differences, State, file_texts
 from ansible_collections.podwright.cloud.plugins.module_utils.services import run
 
 _SERVER, _PORTMAPPER, _LOCKS = "nfs-ganesha.service", "rpcbind.socket", "nfs-ganesha-lock.service"
@@ -128,7 +128,7 @@ def apply(storage: Mapping[str, Any], differences: Differences, archives: Mappin
     """
     managed_files.write({str(_CHANGING): ""})
     _change_files_below_export(storage, differences, archives)
-    managed_files.write({path: wanted for path, (_, wanted) in differences.items() if path.startswith("/")})
+    managed_files.write(file_texts(differences))
     for step in actions(differences):
         _take(step, storage)
     _CHANGING.unlink()

@@ -17,7 +17,7 @@ from typing import Any
 
 from ansible_collections.podwright.cloud.plugins.module_utils import appliance_files as files
 from ansible_collections.podwright.cloud.plugins.module_utils import managed_files, services
-from ansible_collections.podwright.cloud.plugins.module_utils.differences import Differences, State
+from ansible_collections.podwright.cloud.plugins.module_utils.flat_state import Differences, State, file_texts
 from ansible_collections.podwright.cloud.plugins.module_utils.services import run
 
 _DNSMASQ, _FIREWALL, _NETWORKD = "podwright-dnsmasq.service", "podwright-firewall.service", "systemd-networkd.service"
@@ -157,7 +157,7 @@ def apply(appliance: Mapping[str, Any], differences: Differences, rollback_after
     managed_files.write({str(_CHANGING): ""})
     if may_cut_off(steps):
         _arm_rollback(differences, rollback_after_s)
-    managed_files.write({path: after for path, (_, after) in differences.items() if path.startswith("/")})
+    managed_files.write(file_texts(differences))
     for step in steps:
         _take(step, appliance, differences)
     _CHANGING.unlink()
