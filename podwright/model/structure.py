@@ -14,9 +14,11 @@ from podwright.model.cloud import Cloud, Declared
 from podwright.model.document import Finding, Path, shown
 from podwright.model.fields import SALVAGE
 
+_KEY = "[key]"  # how pydantic's locations end where not a value but its key is wrong
+
 
 def read_structure(value: Any) -> tuple[Cloud, list[Finding], set[Path]]:
-    """The cloud, all that is wrong with its shape, and the paths that are wrong or missing.
+    """The cloud, all that is wrong with its shape, and the paths whose values are wrong or missing.
 
     Where something is wrong, the cloud is what could be salvaged: everything
     that was declared is there, with None for each value that is wrong or missing.
@@ -24,7 +26,8 @@ def read_structure(value: Any) -> tuple[Cloud, list[Finding], set[Path]]:
     try:
         return Cloud.model_validate(value), [], set()
     except ValidationError as error:
-        found = [(details["type"], _finding(details)) for details in error.errors(include_url=False)]
+        errors = error.errors(include_url=False)
+    found = [(details["type"], _finding(details)) for details in errors]
     # A misspelt key is one mistake, although the right one is missing, too.
     misspelt = {
         (*finding.path[:-1], _nearest(str(finding.path[-1]), declared_at(finding.path[:-1]).model_fields))
@@ -32,7 +35,8 @@ def read_structure(value: Any) -> tuple[Cloud, list[Finding], set[Path]]:
         if kind == "extra_forbidden"
     }
     findings = [finding for kind, finding in found if kind != "missing" or finding.path not in misspelt]
-    return Cloud.model_validate(value, context=SALVAGE), findings, {finding.path for _, finding in found}
+    wrong = {details["loc"] for details in errors if details["loc"][-1:] != (_KEY,)}
+    return Cloud.model_validate(value, context=SALVAGE), findings, wrong
 
 
 def declared_at(path: Path) -> type[Declared]:
@@ -66,7 +70,7 @@ def listed(names: Collection[str]) -> str:
 
 
 def _finding(details: ErrorDetails) -> Finding:
-    path = tuple(part for part in details["loc"] if part != "[key]")
+    path = tuple(part for part in details["loc"] if part != _KEY)
     found, context = shown(details["input"]), details.get("ctx", {})
     match details["type"]:
         case "mistake":

@@ -78,8 +78,10 @@ def test_an_appliance_takes_its_address_from_its_state(inventory: InventoryData)
     assert inventory.groups["routing_appliances"].vars == {"ansible_host": "{{ podwright_state.management_address }}"}
 
 
-def test_every_host_knows_the_declaration(inventory: InventoryData, tmp_path: Path) -> None:
-    assert inventory.groups["all"].vars["podwright_cloud_file"] == str(tmp_path / "cloud.yml")
+def test_every_host_knows_the_declaration_and_its_plan(inventory: InventoryData, tmp_path: Path) -> None:
+    variables = inventory.groups["all"].vars
+    assert variables["podwright_cloud_file"] == str(tmp_path / "cloud.yml")
+    assert variables["podwright_state_directory"] == str(tmp_path / ".podwright")
 
 
 def test_only_cloud_yml_is_a_declaration(tmp_path: Path) -> None:
@@ -113,6 +115,7 @@ def test_ansible_lists_plain_values_without_a_warning(tmp_path: Path) -> None:
         "ansible_host": "10.64.0.11",
         "podwright_cloud_file": str(path),
         "podwright_state": "{{ lookup('podwright.cloud.desired_state', inventory_hostname) }}",
+        "podwright_state_directory": str(tmp_path / ".podwright"),
     }
 
 

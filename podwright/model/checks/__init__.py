@@ -18,6 +18,6 @@ _CHECKS = (names.check, references.check, networks.check, cables.check, accounts
 
 
 def cross_check(cloud: Cloud, document: Document, wrong: set[Path]) -> list[Finding]:
-    """All that does not fit together; `wrong` are the paths that are known to be wrong already."""
+    """All that does not fit together; `wrong` are the paths whose values are known to be wrong already."""
     declaration = Declaration(cloud, document, frozenset(wrong))
-    return [finding for check in _CHECKS for finding in check(declaration) if finding.path not in wrong]
+    return [finding for check in _CHECKS for finding in check(declaration) if not declaration.doubtful(finding.path)]

@@ -55,7 +55,7 @@ def _pods(declaration: Declaration, path: Path, account: Account) -> Iterator[Fi
     for name, network in account.guest_networks.items():
         placed = declaration.pod_of(network)
         for kind in ("hypervisors", "storage_servers") if placed else ():
-            if placed and not getattr(placed.pod, kind) and not {placed.path, (*placed.path, kind)} & declaration.wrong:
+            if placed and not getattr(placed.pod, kind) and not declaration.doubtful((*placed.path, kind)):
                 words = kind.replace("_", " ")
                 remedy = f"declare one in pod {placed.name} of {placed.zone_name}, or choose another pod"
                 at = (*path, "guest_networks", name)

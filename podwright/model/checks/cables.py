@@ -41,7 +41,7 @@ def check(declaration: Declaration) -> Iterator[Finding]:
     """The cables of each zone."""
     zones = {name: _devices(name, zone) for name, zone in declaration.cloud.zones.items()}
     for name, zone in declaration.cloud.zones.items():
-        yield from _too_few_switches(declaration, name, zone)
+        yield from _too_few_switches(name, zone)
         odd = [*_ends(declaration, name, zone, zones), *_pairs(name, zone, zones[name])]
         yield from odd
         if not any(path[:3] == ("zones", name, "cables") for path in declaration.wrong):
@@ -63,13 +63,13 @@ def _devices(zone_name: str, zone: Zone) -> dict[str, _Device]:
     return {name: device for name, device in found.items() if name not in _OUTSIDE}
 
 
-def _too_few_switches(declaration: Declaration, name: str, zone: Zone) -> Iterator[Finding]:
+def _too_few_switches(name: str, zone: Zone) -> Iterator[Finding]:
     path: Path = ("zones", name, "zone_switches")
-    if not zone.zone_switches and path not in declaration.wrong:
+    if not zone.zone_switches:
         yield Finding(path, None, "a zone switch", "declare one, or better a pair")
     for pod_name, pod in zone.pods.items():
         path = ("zones", name, "pods", pod_name, "pod_switches")
-        if len(pod.pod_switches) not in (1, 2) and path not in declaration.wrong:
+        if len(pod.pod_switches) not in (1, 2):
             yield Finding(path, f"{len(pod.pod_switches)} pod switches", "one or two", "declare a redundant pair")
 
 
@@ -84,7 +84,8 @@ def _ends(declaration: Declaration, name: str, zone: Zone, zones: dict[str, dict
                 if end.name:
                     yield Finding(path, str(end), "an end", f"{end.device} has no ports: write {end.device}")
             elif device is None:
-                yield _unknown_device(path, end, name, zones)
+                if not _unreadable(declaration, name):
+                    yield _unknown_device(path, end, name, zones)
             elif end.name is None:
                 yield Finding(path, str(end), "a port", f"add the port, such as {end}:swp1")
             else:
@@ -92,6 +93,15 @@ def _ends(declaration: Declaration, name: str, zone: Zone, zones: dict[str, dict
                 if (first := users.setdefault(end, path)) != path:
                     remedy = f"{declaration.where(first)} is in it: take another"
                     yield Finding(path, str(end), "a free port", remedy)
+
+
+def _unreadable(declaration: Declaration, zone_name: str) -> bool:
+    """Whether something is wrong that may hold devices of the zone: (zones, east, pods, p1, hypervisors) or above."""
+    return any(
+        path[:2] == ("zones", zone_name)[: len(path)] and (len(path) < 5 or path[4:] in {(kind,) for kind in _WORDS})
+        for path in declaration.wrong
+        if path[2:3] != ("cables",)
+    )
 
 
 def _unknown_device(path: Path, end: Port, zone_name: str, zones: dict[str, dict[str, _Device]]) -> Finding:

@@ -33,6 +33,10 @@ class Declaration:
         """The path with its place, for people."""
         return f"{dotted(path)} ({self.document.place(path)})"
 
+    def doubtful(self, path: Path) -> bool:
+        """Whether what stands at `path` is wrong, or something around it."""
+        return bool(self.wrong) and any(path[:length] in self.wrong for length in range(1, len(path) + 1))
+
     def pods(self) -> Iterator[PlacedPod]:
         """Every pod."""
         for zone_name, zone in self.cloud.zones.items():
@@ -53,6 +57,6 @@ class Declaration:
         self, path: Path, name: str | None, kind: str, known: Collection[str], among: Path
     ) -> Iterator[Finding]:
         """A mistake when `name` is not one of `known`, the keys of `among`; unless we cannot know."""
-        if name is not None and name not in known and among not in self.wrong:
+        if name is not None and name not in known and not self.doubtful(among):
             remedy = f"write {alternative(name, known)}, or " if known else ""
             yield Finding(path, name, kind, f"{remedy}declare it in {dotted(among)}")

@@ -42,7 +42,7 @@ def check(declaration: Declaration) -> Iterator[Finding]:
         yield from _management(declaration, name, zone, pods)
         yield from _upstream(name, zone)
         for pod in pods:
-            yield from _pod_addresses(declaration, pod)
+            yield from _pod_addresses(pod)
             yield from _guest_vlans(declaration, pod)
         yield from _infrastructure_vlans(declaration, pods)
         yield from _taken(declaration, name, zone, pods)
@@ -102,13 +102,13 @@ def _upstream(name: str, zone: Zone) -> Iterator[Finding]:
     yield from _switch_addresses_outside((*path, "address"), upstream.address, upstream.network, zone)
 
 
-def _pod_addresses(declaration: Declaration, pod: PlacedPod) -> Iterator[Finding]:
+def _pod_addresses(pod: PlacedPod) -> Iterator[Finding]:
     networks = pod.pod.networks
     for key in _NETWORKS:
         network: Network = getattr(networks, key)
         path = (*pod.path, "networks", key)
         if key in _LEASED:
-            yield from _incomplete(declaration, path, network)
+            yield from _incomplete(path, network)
         yield from _outside((*path, "gateway"), network.gateway, network.subnet)
         yield from _switch_addresses_outside((*path, "gateway"), network.gateway, network.subnet, pod.zone)
         if network.lease_range:
@@ -123,13 +123,13 @@ def _pod_addresses(declaration: Declaration, pod: PlacedPod) -> Iterator[Finding
                 yield from _outside((*path, "storage_address"), device.storage_address, networks.storage.subnet)
 
 
-def _incomplete(declaration: Declaration, path: Path, network: Network) -> Iterator[Finding]:
+def _incomplete(path: Path, network: Network) -> Iterator[Finding]:
     needed = {
         "gateway": ("a gateway", "add the address that the zone switches share"),
         "lease_range": ("a lease range", "add the first and the last address for routing appliances"),
     }
     for key, (expected, remedy) in needed.items():
-        if getattr(network, key) is None and not {path, (*path, key)} & declaration.wrong:
+        if getattr(network, key) is None:
             yield Finding((*path, key), None, expected, remedy)
 
 

@@ -16,7 +16,7 @@ def check(declaration: Declaration) -> Iterator[Finding]:
     for name, image in cloud.images.items():
         in_vain = [key for key in ("initrd", "command_line") if getattr(image, key)]
         path: Path = ("images", name, "kernel")
-        if in_vain and image.kernel is None and path not in declaration.wrong:
+        if in_vain and image.kernel is None:
             yield Finding(path, None, "a kernel", f"add its file, or remove {' and '.join(in_vain)}")
     for name, zone in cloud.zones.items():
         path = ("zones", name)
@@ -48,7 +48,7 @@ def _guest_networks(declaration: Declaration, account_path: Path, account: Accou
             continue
         pods: Path = ("zones", network.zone, "pods")
         yield from declaration.unknown((*path, "pod"), network.pod, f"a pod of {network.zone}", zone.pods, pods)
-        if network.pod is None and len(zone.pods) != 1 and pods not in declaration.wrong:
+        if network.pod is None and len(zone.pods) != 1 and not declaration.doubtful(pods):
             remedy = (
                 f"add pod, one of {', '.join(sorted(zone.pods))}"
                 if zone.pods
@@ -57,7 +57,7 @@ def _guest_networks(declaration: Declaration, account_path: Path, account: Accou
             yield Finding((*path, "pod"), None, "the name of a pod", remedy)
         if network.subnet == "auto" and zone.guest_subnets is None:
             remedy = f"add guest_subnets to zones.{network.zone}, or give a subnet"
-            if ("zones", network.zone, "guest_subnets") not in declaration.wrong:
+            if not declaration.doubtful(("zones", network.zone, "guest_subnets")):
                 yield Finding((*path, "subnet"), "auto", f"possible in {network.zone}", remedy)
 
 
