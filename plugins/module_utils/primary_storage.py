@@ -46,10 +46,17 @@ def read(storage: Mapping[str, Any], found: volumes.Found) -> State:
         **managed_files.read(ganesha.render(storage)),
         **{f"unit {name}": f"{unit.file_state or 'unknown'} {_activity(unit)}" for name, unit in units.items()},
         "export": ganesha.read_export(storage["export_id"]) if units[_SERVER].active else None,
+        **below_export(found),
+        "interrupted change": "started" if _CHANGING.exists() else None,
+    }
+
+
+def below_export(found: volumes.Found) -> State:
+    """Say what lies below the export, as a part of what is seen."""
+    return {
         **{f"image {name}": digest for name, digest in found.images.items()},
         **{f"volume {name}": _size(size) for name, size in found.volumes.items()},
         **{f"unfinished {path}": "left by an interrupted run" for path in found.unfinished},
-        "interrupted change": "started" if _CHANGING.exists() else None,
     }
 
 

@@ -106,7 +106,7 @@ def actions(changed: Iterable[str]) -> list[str]:
     """Say what changes of these keys take, once the files are written, in the order to do it."""
     keys = set(changed)
     if "interrupted change" in keys:  # a run ended between writing and doing: nothing is known to be in force
-        keys |= {"packet filter", "addresses of", files.DNSMASQ}
+        keys |= {"packet filter", "addresses of", files.DNSMASQ_UNIT}
     units = {f"unit {unit}" for unit in (_NETWORKD, _FIREWALL, _DNSMASQ)}
     unit_files = {files.DNSMASQ_UNIT, files.FIREWALL_UNIT}
     restarts_dnsmasq = {files.DNSMASQ, files.DNSMASQ_UNIT, f"unit {_DNSMASQ}", "leases of other hosts"}

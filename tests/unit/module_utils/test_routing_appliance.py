@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.podwright.cloud.plugins.module_utils import appliance_files, flat_state, routing_appliance
+
+CASES = Path(__file__).parents[2] / "cases" / "routing_appliance"
+APPLIANCE = yaml.safe_load((CASES / "appliance.yml").read_text())
+GOLDEN = CASES / "golden"
+
+
+def merged(base: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
+    result = deepcopy(base)
+    for key, value in patch.items():
+        result[key] = merged(result[key], value) if isinstance(value, dict) and key in result else value
+    return result
+
+
+@pytest.mark.parametrize(
+    "file", sorted(set(CASES.glob("*.yml")) - {CASES / "appliance.yml"}), ids=lambda file: file.stem
+)
+def test_differences_and_what_they_take(file: Path) -> None:
+    case = yaml.safe_load(file.read_text())
+    wanted = routing_appliance.desired(merged(APPLIANCE, case.get("appliance", {})))
+    seen = case.get("seen_only") or routing_appliance.desired(APPLIANCE) | case.get("seen", {})
+
+    differences = flat_state.compare(wanted, seen)
+    steps = routing_appliance.actions(differences)
+
+    assert (list(differences), steps) == (case["changed"], case["actions"])
+    assert routing_appliance.may_cut_off(steps) == case["may_cut_off"]
+    for path, lines in case.get("lines", {}).items():
+        before, after = ((text or "").splitlines() for text in differences[path])
+        assert [line for line in before if line not in after] == lines.get("removed", [])
+        assert [line for line in after if line not in before] == lines.get("added", [])
+
+
+def test_files_are_the_golden_ones() -> None:
+    golden = {f"/{path.relative_to(GOLDEN)}": path.read_text() for path in GOLDEN.rglob("*") if path.is_file()}
+    assert appliance_files.render(APPLIANCE) == golden
+
+
+def test_what_is_applied_is_what_the_diff_shows() -> None:
+    wanted = routing_appliance.desired(APPLIANCE)
+    assert flat_state.diff(flat_state.compare(wanted, wanted | {"host name": "other", "packet filter": None})) == {
+        "before": 'host name: "other"\n',
+        "after": 'host name: "acme-east-router"\npacket filter: "as loaded"\n',
+    }
+
+
+def link(name: str, mac: str, *addresses: str) -> dict[str, Any]:
+    info = [dict(zip(("local", "prefixlen"), address.split("/"), strict=True), family="inet") for address in addresses]
+    return {
+        "ifname": name,
+        "address": mac,
+        "addr_info": [*info, {"family": "inet6", "local": "fe80::1", "prefixlen": 64}],
+    }
+
+
+def test_addresses_are_those_of_ipv4_in_order() -> None:
+    shown = json.dumps(
+        [link("lo", "00:00:00:00:00:00"), link("eth0", "02:70:77:00:00:01", "10.1.1.9/24", "10.1.1.1/24")]
+    )
+    interfaces = {"eth0": APPLIANCE["interfaces"]["eth0"]}
+    assert routing_appliance.addresses(interfaces, shown) == {"addresses of eth0": "10.1.1.1/24 10.1.1.9/24"}
+
+
+@pytest.mark.parametrize(
+    "links, found", [([], "no such interface"), ([link("eth0", "02:70:77:00:00:09")], "02:70:77:00:00:09")]
+)
+def test_an_interface_with_another_mac_address_is_refused(links: list[dict[str, Any]], found: str) -> None:
+    interfaces = {"eth0": APPLIANCE["interfaces"]["eth0"]}
+    with pytest.raises(RuntimeError) as error:
+        routing_appliance.addresses(interfaces, json.dumps(links))
+    assert str(error.value) == (
+        f"interfaces.eth0: found {found}, expected MAC address 02:70:77:00:00:01; "
+        "give the virtual machine its NICs in the order of their names"
+    )
+
+
+def test_default_route_is_read_from_proc() -> None:
+    header = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
+    guest = "eth0\t0001010A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n"
+    default = "eth2\t00000000\t017100CB\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
+    assert routing_appliance.default_route(header + guest + default) == "203.0.113.1 eth2"
+    assert routing_appliance.default_route(header + guest) is None
+
+
+def test_leases_of_declared_hosts_are_not_stale() -> None:
+    leases = (
+        "1795448536 02:70:77:00:00:04 10.1.1.2 web1 01:02:70:77:00:00:04\n"
+        "1795448536 02:70:77:00:00:04 10.1.1.3 web1 01:02:70:77:00:00:04\n"
+        "1795448536 02:70:77:00:00:09 10.1.1.9 * *\n"
+        "duid 00:01:00:01\n"
+    )
+    assert routing_appliance.stale_leases(APPLIANCE["dhcp"]["hosts"], leases) == (
+        "02:70:77:00:00:04 10.1.1.3\n02:70:77:00:00:09 10.1.1.9"
+    )
+    assert routing_appliance.stale_leases(APPLIANCE["dhcp"]["hosts"], "") is None
+
+
+def test_rollback_puts_files_back_and_takes_new_ones_away() -> None:
+    script = routing_appliance.rollback_script({"/etc/b": "it's\n", "/etc/a": None})
+    assert script.splitlines()[:4] == ["#!/bin/sh", "rm -f /etc/a", "printf %s 'it'\"'\"'s", "' >/etc/b"]
+    assert script.splitlines()[-1] == "rm -f /var/lib/podwright/rollback.sh"
