@@ -36,6 +36,32 @@ def lab_declaration() -> Declaration:
     return declaration | _SOURCES
 
 
+def declare_lab(directory: Path) -> Path:
+    """Write the lab's declaration, with all the files that it names and its state, into a directory."""
+    declaration = lab_declaration()
+    (directory / "administrator.pub").write_text("\n".join(declaration.pop("administrator_keys")) + "\n")
+    declaration["administrator_key_file"] = "administrator.pub"
+    declaration["state_directory"] = "state"
+    del declaration["database"]
+    for image in declaration["images"].values():
+        for key in ("disk", "kernel", "initrd"):
+            image[key] = Path(image[key]).name
+            (directory / image[key]).touch()
+    return declare(directory / "cloud.yml", declaration)
+
+
+def declare(cloud_file: Path, declaration: Declaration) -> Path:
+    """Write a declaration down."""
+    cloud_file.write_text(yaml.safe_dump(declaration))
+    return cloud_file
+
+
+def declared(cloud_file: Path) -> Declaration:
+    """Read a declaration again."""
+    declaration: Declaration = yaml.safe_load(cloud_file.read_text())
+    return declaration
+
+
 def made_declaration(zones: int, pods: int, hypervisors: int, backend: str = "linux") -> Declaration:
     """Racks without accounts: in each zone z0, z1, ... the same pods p0, p1, ... of the same size."""
     return {

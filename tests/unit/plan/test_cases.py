@@ -30,12 +30,12 @@ CLOUDS = {"lab": lab_declaration, "two-pods": two_pods}
 
 
 @pytest.mark.parametrize("case", CLOUDS)
-def test_cloud_is_planned_as_in_its_case(case: str):
+def test_cloud_is_planned_as_in_its_case(case: str) -> None:
     assert planned(case) == {file.stem: file.read_text() for file in sorted((CASES / case).glob("*.yml"))}
 
 
 @pytest.mark.parametrize("case", CHANGES)
-def test_change_of_the_lab_changes_these_states_only(case: str):
+def test_change_of_the_lab_changes_these_states_only(case: str) -> None:
     assert changed(case) == (CASES / "changes" / f"{case}.diff").read_text()
 
 

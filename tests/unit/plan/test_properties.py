@@ -36,7 +36,7 @@ def states_of(declaration: Declaration) -> dict[str, Any]:
 
 @ROUNDS
 @given(declarations())
-def test_trunk_carries_what_is_needed_behind_it_and_no_more(declaration: Declaration):
+def test_trunk_carries_what_is_needed_behind_it_and_no_more(declaration: Declaration) -> None:
     states = states_of(declaration)
     for near, port, far in hypervisor_cables(declaration):
         hypervisor = states[far]
@@ -50,7 +50,7 @@ def test_trunk_carries_what_is_needed_behind_it_and_no_more(declaration: Declara
 
 @ROUNDS
 @given(declarations())
-def test_both_ends_of_a_cable_carry_the_same(declaration: Declaration):
+def test_both_ends_of_a_cable_carry_the_same(declaration: Declaration) -> None:
     states = states_of(declaration)
     for near, far in cable_ends(declaration):
         if near[0] in states and far[0] in states:
@@ -59,7 +59,7 @@ def test_both_ends_of_a_cable_carry_the_same(declaration: Declaration):
 
 @ROUNDS
 @given(declarations())
-def test_guest_vlan_is_known_to_a_pod_only_while_a_domain_uses_it(declaration: Declaration):
+def test_guest_vlan_is_known_to_a_pod_only_while_a_domain_uses_it(declaration: Declaration) -> None:
     states = states_of(declaration)
     for switch in of_kind(states, "pod_switch"):
         neighbours = [
@@ -72,7 +72,7 @@ def test_guest_vlan_is_known_to_a_pod_only_while_a_domain_uses_it(declaration: D
 
 @ROUNDS
 @given(declarations())
-def test_names_of_interfaces_fit_and_differ(declaration: Declaration):
+def test_names_of_interfaces_fit_and_differ(declaration: Declaration) -> None:
     for state in states_of(declaration).values():
         names = list(interface_names(state))
         assert len(set(names)) == len(names)
@@ -81,7 +81,7 @@ def test_names_of_interfaces_fit_and_differ(declaration: Declaration):
 
 @ROUNDS
 @given(declarations(), st.randoms(use_true_random=False))
-def test_order_of_declaration_does_not_count(declaration: Declaration, random: Any):
+def test_order_of_declaration_does_not_count(declaration: Declaration, random: Any) -> None:
     cloud = cloud_of(declaration)
     leases = leases_for(cloud)
     again = plan(cloud_of(shuffled(declaration, random)), leases)
@@ -92,7 +92,7 @@ def test_order_of_declaration_does_not_count(declaration: Declaration, random: A
 
 @ROUNDS
 @given(declarations())
-def test_state_survives_being_written(declaration: Declaration):
+def test_state_survives_being_written(declaration: Declaration) -> None:
     for state in states_of(declaration).values():
         text = canonical(state)
         assert yaml.load(text, Loader=yaml.CSafeLoader) == state
@@ -101,7 +101,7 @@ def test_state_survives_being_written(declaration: Declaration):
 
 @ROUNDS
 @given(declarations(), st.integers(0, 3))
-def test_growth_of_an_account_changes_only_the_devices_it_touches(declaration: Declaration, machines: int):
+def test_growth_of_an_account_changes_only_the_devices_it_touches(declaration: Declaration, machines: int) -> None:
     before = cloud_of(declaration)
     leases = leases_for(before)
     place = declaration["zones"]["z0"]["pods"]["p0"]
@@ -113,7 +113,7 @@ def test_growth_of_an_account_changes_only_the_devices_it_touches(declaration: D
     assert changed(plan(before, leases), plan(after, grown)) == touched
 
 
-def test_machine_added_to_an_account_leaves_switches_alone_where_its_network_is_already():
+def test_machine_added_to_an_account_leaves_switches_alone_where_its_network_is_already() -> None:
     declaration = made_declaration(zones=1, pods=1, hypervisors=1)
     declaration["accounts"]["acme"] = account("z0", "p0", 1)
     before = cloud_of(declaration)
@@ -125,14 +125,14 @@ def test_machine_added_to_an_account_leaves_switches_alone_where_its_network_is_
 
 
 @given(st.sets(st.integers(1, (1 << 24) - 1), max_size=50))
-def test_host_ends_of_nics_never_share_a_name(numbers: set[int]):
+def test_host_ends_of_nics_never_share_a_name(numbers: set[int]) -> None:
     names = {nic_device(mac(number)) for number in numbers}
     assert len(names) == len(numbers)
     assert all(len(name) <= MAX_INTERFACE_NAME for name in names)
 
 
 @given(NAMES, NAMES, st.integers(1, 4094))
-def test_vlan_names_fit(account_name: str, network: str, vlan: int):
+def test_vlan_names_fit(account_name: str, network: str, vlan: int) -> None:
     assert len(guest_vlan(account_name, network, vlan)) <= 32
 
 

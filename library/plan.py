@@ -1,0 +1,62 @@
+#!/usr/bin/python
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: plan
+short_description: Validate the inventory, allocate leases and work out every device's desired state
+description:
+  - Reads the cloud that the inventory declares, allocates VLAN ids, subnets, addresses and placements, and writes one
+    desired state for each device to C(plan/) in the cloud's state directory. Touches no device.
+  - Always plans the whole cloud, once, on the controller, whatever hosts the play is limited to.
+  - Takes no options. The inventory plugin P(podwright.cloud.podwright#inventory) says where the declaration is.
+  - Delegate it to C(localhost), because a routing appliance has no address to connect to before there is a plan.
+version_added: "0.1.0"
+author: The podwright developers
+attributes:
+  check_mode:
+    description: >-
+      Allocates and plans the same, keeps no lease, and writes the states to C(preview/) instead of C(plan/), where
+      P(podwright.cloud.desired_state#lookup) finds them during the rest of the run.
+    support: full
+  diff_mode:
+    description: Shows the leases and the states that change.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Validate, allocate, plan
+  podwright.cloud.plan:
+  delegate_to: localhost
+"""
+
+RETURN = r"""
+plan:
+  description: What there is and what changed.
+  returned: success
+  type: dict
+  contains:
+    devices:
+      description: The number of devices that have a desired state.
+      type: int
+      sample: 9
+    changed:
+      description: The devices whose desired state changed, came or went.
+      type: list
+      elements: str
+      sample: [east-p1-hv1, east-p1-sw1, east-p1-sw2]
+    new_leases:
+      description: What was handed out.
+      type: list
+      elements: str
+      sample: ["guest_vlan east/p1 101 acme/default"]
+    releasing:
+      description: What the inventory no longer asks for, and is kept until no device carries it.
+      type: list
+      elements: str
+      sample: []
+invalid_input:
+  description: Whether it failed because of what the inventory says; nothing was touched then.
+  returned: failure
+  type: bool
+  sample: true
+"""

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from podwright.errors import AllocationError, InvalidInput, PodwrightError
+from podwright.plan.stage import plan_cloud
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible's classes are not annotated
+    """Validate, allocate and plan the whole cloud; runs once, on the controller, whatever --limit says."""
+
+    BYPASS_HOST_LOOP = True
+    _requires_connection = False
+    _supports_check_mode = True
+    _supports_diff = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        self.validate_argument_spec(argument_spec={})
+        cloud_file = (task_vars or {}).get("podwright_cloud_file")
+        if cloud_file is None:
+            raise AnsibleActionFail("podwright_cloud_file is not set; use an inventory of podwright.cloud.podwright")
+        try:
+            outcome = plan_cloud(Path(cloud_file), preview=self._task.check_mode)
+        except (InvalidInput, AllocationError) as error:
+            return result | {"failed": True, "msg": str(error), "invalid_input": True}
+        except PodwrightError as error:
+            return result | {"failed": True, "msg": str(error)}
+        result |= {"changed": outcome.changed, "plan": outcome.summary}
+        if self._task.diff:
+            result["diff"] = outcome.diff
+        return result
