@@ -62,7 +62,17 @@ observed:
     ports:
       swp1: {description: uplink, mode: trunk, tagged: [10, 30], untagged: null, edge: false, path_cost: null}
 forwarding:
-  description: The same as the switch says that it forwards; null when it does not tell.
+  description: What the switch says that its ports do in fact, by port; null when it does not tell.
   returned: always
   type: dict
+  sample:
+    swp1: {tagged: [10, 30], untagged: null, link_up: true, spanning_tree: forwarding}
+astray:
+  description:
+    - Ports that carry other VLANs than they are configured to, and how. Empty when all is well, or when the switch does
+      not tell what it forwards.
+  returned: always
+  type: dict
+  sample:
+    swp6: carries 20, 101-102 instead of 20, 101
 """

@@ -16,7 +16,7 @@ from podwright.errors import PodwrightError
 from podwright.switches.access import Access
 from podwright.switches.converge import converge
 from podwright.switches.driver import open_driver
-from podwright.switches.state import SwitchState, as_data, from_data
+from podwright.switches.state import SwitchState, as_data, forwarding_as_data, from_data
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
@@ -47,7 +47,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
             "changed": bool(outcome.change),
             "diff": {"before": _yaml(outcome.before), "after": _yaml(outcome.after)},
             "observed": as_data(outcome.observed),
-            "forwarding": None if outcome.forwarding is None else as_data(outcome.forwarding),
+            "forwarding": outcome.forwarding and forwarding_as_data(outcome.forwarding),
+            "astray": outcome.astray,
         }
 
     def _access(self, port: int, known_hosts_file: str | None) -> Access:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from podwright.errors import DeviceError
 from podwright.switches.driver import Driver
-from podwright.switches.state import Change, SwitchState, applied, difference
+from podwright.switches.state import Change, PortForwarding, SwitchState, applied, astray, difference
+
+SETTLE_TIMEOUT_S = 5
+"""How long a device's forwarding plane may take to follow its configuration before that is worth telling."""
 
 
 @dataclass(frozen=True)
@@ -21,8 +26,13 @@ class Outcome:
     observed: SwitchState
     """The running configuration, read last."""
 
-    forwarding: SwitchState | None
-    """What the switch says that it does; None when it does not tell."""
+    forwarding: Mapping[str, PortForwarding] | None
+    """What the switch's ports do in fact, by name; None when it does not tell."""
+
+    @property
+    def astray(self) -> dict[str, str]:
+        """How ports do other than they are configured to; empty too when the switch does not tell."""
+        return {} if self.forwarding is None else astray(self.observed, self.forwarding)
 
 
 def converge(driver: Driver, desired: SwitchState, *, dry_run: bool = False) -> Outcome:
@@ -39,7 +49,16 @@ def converge(driver: Driver, desired: SwitchState, *, dry_run: bool = False) -> 
         driver.apply(change)
         observed = driver.read()
         _insist(observed, after)
-    return Outcome(before, change, after, observed, driver.forwarding())
+    return _settled(driver, Outcome(before, change, after, observed, driver.forwarding()))
+
+
+def _settled(driver: Driver, outcome: Outcome) -> Outcome:
+    """The outcome once the forwarding plane has followed the configuration, or does not in time."""
+    end = time.monotonic() + SETTLE_TIMEOUT_S
+    while outcome.astray and time.monotonic() < end:
+        time.sleep(0.05)
+        outcome = replace(outcome, forwarding=driver.forwarding())
+    return outcome
 
 
 def _insist(observed: SwitchState, expected: SwitchState) -> None:

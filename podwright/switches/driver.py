@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Protocol
@@ -10,7 +10,7 @@ from typing import Protocol
 from podwright.errors import DeviceError
 from podwright.switches import platforms
 from podwright.switches.access import Access
-from podwright.switches.state import Change, SwitchState
+from podwright.switches.state import Change, PortForwarding, SwitchState
 
 
 class Driver(Protocol):
@@ -19,8 +19,8 @@ class Driver(Protocol):
     def read(self) -> SwitchState:
         """The running configuration."""
 
-    def forwarding(self) -> SwitchState | None:
-        """What the device says it does in fact; None when it does not tell."""
+    def forwarding(self) -> Mapping[str, PortForwarding] | None:
+        """What the device's ports do in fact, by name; None when it does not tell."""
 
     def render(self, change: Change) -> str:
         """The payload that makes a change."""

@@ -43,6 +43,17 @@ class SwitchState:
 
 
 @dataclass(frozen=True)
+class PortForwarding:
+    """What a port does in fact, as the device says."""
+
+    tagged: frozenset[int]
+    untagged: int | None
+    link_up: bool
+    spanning_tree: str
+    """State of the port: forwarding, learning, blocking, listening or disabled (IEEE 802.1D-1998 8.4)."""
+
+
+@dataclass(frozen=True)
 class Change:
     """What to do to a device; None as a value removes."""
 
@@ -83,6 +94,31 @@ def _differing(current: Mapping[Key, Value] | None, desired: Mapping[Key, Value]
 def _merged(state: Mapping[Key, Value] | None, change: Mapping[Key, Value | None]) -> dict[Key, Value]:
     merged = {**(state or {}), **change}
     return {key: value for key, value in sorted(merged.items()) if value is not None}
+
+
+def astray(configured: SwitchState, forwarding: Mapping[str, PortForwarding]) -> dict[str, str]:
+    """How ports do other than they are configured to: {port: what it carries and what it should}.
+
+    A VLAN that the device does not have passes no port.
+    """
+    present = frozenset(configured.vlans or ())
+    expected = {name: (port.tagged & present, present & {port.untagged}) for name, port in _ports(configured).items()}
+    actual = {name: (port.tagged, frozenset({port.untagged} - {None})) for name, port in forwarding.items()}
+    nothing = (frozenset[int](), frozenset[int]())
+    return {
+        name: f"carries {_carriage(*actual.get(name, nothing))} instead of {_carriage(*expected.get(name, nothing))}"
+        for name in sorted(expected.keys() | actual.keys())
+        if actual.get(name, nothing) != expected.get(name, nothing)
+    }
+
+
+def _ports(state: SwitchState) -> Mapping[str, Port]:
+    return state.ports or {}
+
+
+def _carriage(tagged: frozenset[int], untagged: frozenset[int | None]) -> str:
+    texts = [str(first) if first == last else f"{first}-{last}" for first, last in ranges(tagged)]
+    return ", ".join([*texts, *(f"{vlan} untagged" for vlan in untagged)]) or "nothing"
 
 
 def from_data(switch: Mapping[str, Any]) -> SwitchState:
@@ -135,6 +171,19 @@ def _port_as_data(port: Port) -> dict[str, Any]:
         "untagged": port.untagged,
         "edge": port.edge,
         "path_cost": port.path_cost,
+    }
+
+
+def forwarding_as_data(ports: Mapping[str, PortForwarding]) -> dict[str, Any]:
+    """What ports do in fact, plain and sorted."""
+    return {
+        name: {
+            "tagged": sorted(port.tagged),
+            "untagged": port.untagged,
+            "link_up": port.link_up,
+            "spanning_tree": port.spanning_tree,
+        }
+        for name, port in sorted(ports.items())
     }
 
 

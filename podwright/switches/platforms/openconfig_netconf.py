@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
 from typing import Any, Literal
 
 from lxml import etree
 from lxml.builder import ElementMaker
 
 from podwright.switches.access import Access
-from podwright.switches.state import Change, Port, SwitchState, ranges
+from podwright.switches.state import Change, Port, PortForwarding, SwitchState, ranges
 from podwright.switches.transaction import Session
 
 INTERFACES = "http://openconfig.net/yang/interfaces"
@@ -54,8 +54,8 @@ class Driver:
         """The running configuration."""
         return parse(self._session.running(FILTER))
 
-    def forwarding(self) -> SwitchState | None:
-        """The switching state in the `state` containers, None when the device has none."""
+    def forwarding(self) -> dict[str, PortForwarding] | None:
+        """What the `state` containers say; None when the device has none."""
         return parse_forwarding(self._session.operational(FILTER))
 
     def render(self, change: Change) -> str:
@@ -171,66 +171,74 @@ def _stp_port(name: str, port: Port | None) -> Any:
 
 def parse(running: Any) -> SwitchState:
     """The switching configuration in the `<data>` of a `<get-config>`; ports that are not switched are not ours."""
-    return _parse(running, "config")
-
-
-def parse_forwarding(operational: Any) -> SwitchState | None:
-    """What the device does in fact, from the `<data>` of a `<get>`; None when it has no such state."""
-    if operational.find(".//vlan:switched-vlan/vlan:state", PATHS) is None:
-        return None
-    return _parse(operational, "state")
-
-
-def _parse(data: Any, part: str) -> SwitchState:
-    """The switching state in the containers named `part`: `config` or `state`."""
     vlans = {
-        int(found.findtext(f"ni:{part}/ni:vlan-id", namespaces=PATHS)): found.findtext(
-            f"ni:{part}/ni:name", "", namespaces=PATHS
-        )
-        for found in data.iterfind("ni:network-instances/ni:network-instance/ni:vlans/ni:vlan", PATHS)
-        if found.find(f"ni:{part}", PATHS) is not None
+        int(found.findtext("ni:vlan-id", namespaces=PATHS)): found.findtext("ni:config/ni:name", "", namespaces=PATHS)
+        for found in running.iterfind("ni:network-instances/ni:network-instance/ni:vlans/ni:vlan", PATHS)
     }
     costs = {
         found.findtext("stp:name", namespaces=PATHS): int(cost)
-        for found in data.iterfind("stp:stp/stp:rstp/stp:interfaces/stp:interface", PATHS)
-        if (cost := found.findtext(f"stp:{part}/stp:cost", namespaces=PATHS))
+        for found in running.iterfind("stp:stp/stp:rstp/stp:interfaces/stp:interface", PATHS)
+        if (cost := found.findtext("stp:config/stp:cost", namespaces=PATHS))
     }
     edges = {
         found.findtext("stp:name", namespaces=PATHS)
-        for found in data.iterfind("stp:stp/stp:interfaces/stp:interface", PATHS)
-        if found.findtext(f"stp:{part}/stp:edge-port", "", namespaces=PATHS).endswith("EDGE_ENABLE")
+        for found in running.iterfind("stp:stp/stp:interfaces/stp:interface", PATHS)
+        if found.findtext("stp:config/stp:edge-port", "", namespaces=PATHS).endswith("EDGE_ENABLE")
     }
     ports = {}
-    for found in data.iterfind("if:interfaces/if:interface", PATHS):
-        name = found.findtext("if:name", namespaces=PATHS)
-        membership = found.find(f"eth:ethernet/vlan:switched-vlan/vlan:{part}", PATHS)
-        if membership is not None:
-            ports[name] = _port(found.find(f"if:{part}", PATHS), membership, name in edges, costs.get(name))
-    priority = data.findtext(f"stp:stp/stp:rstp/stp:{part}/stp:bridge-priority", namespaces=PATHS)
+    for name, interface, membership in _switched(running, "config"):
+        ports[name] = _port(interface.find("if:config", PATHS), membership, name in edges, costs.get(name))
+    priority = running.findtext("stp:stp/stp:rstp/stp:config/stp:bridge-priority", namespaces=PATHS)
     return SwitchState(vlans, ports, int(priority) if priority else None)
 
 
+def parse_forwarding(operational: Any) -> dict[str, PortForwarding] | None:
+    """What ports do in fact, from the `<data>` of a `<get>`; None when no port has such state."""
+    port_states = {
+        found.findtext("stp:name", namespaces=PATHS): state.rpartition(":")[2].lower()
+        for found in operational.iterfind("stp:stp/stp:rstp/stp:interfaces/stp:interface", PATHS)
+        if (state := found.findtext("stp:state/stp:port-state", namespaces=PATHS))
+    }
+    ports = {}
+    for name, interface, membership in _switched(operational, "state"):
+        _, tagged, untagged = _carried(membership)
+        link_up = interface.findtext("if:state/if:oper-status", namespaces=PATHS) == "UP"
+        ports[name] = PortForwarding(tagged, untagged, link_up, port_states.get(name, "disabled"))
+    return ports or None
+
+
+def _switched(data: Any, part: str) -> Iterator[tuple[str, Any, Any]]:
+    """(name, interface, the container `part` of its `switched-vlan`) of every switched port."""
+    for interface in data.iterfind("if:interfaces/if:interface", PATHS):
+        membership = interface.find(f"eth:ethernet/vlan:switched-vlan/vlan:{part}", PATHS)
+        if membership is not None:
+            yield interface.findtext("if:name", namespaces=PATHS), interface, membership
+
+
 def _port(config: Any, membership: Any, edge: bool, path_cost: int | None) -> Port:
-    mode: Literal["access", "trunk"]
-    mode = "access" if membership.findtext("vlan:interface-mode", namespaces=PATHS) == "ACCESS" else "trunk"
-    untagged = membership.findtext("vlan:access-vlan" if mode == "access" else "vlan:native-vlan", namespaces=PATHS)
-    tagged = frozenset[int]()
-    if mode == "trunk":
-        texts = [found.text for found in membership.iterfind("vlan:trunk-vlans", PATHS)]
-        # The published module: a trunk for which no VLANs are specified allows all.
-        tagged = frozenset(vlan_id for text in texts for vlan_id in _range_ids(text)) if texts else ALL_VLANS
-    port = Port(
+    mode, tagged, untagged = _carried(membership)
+    enabled = config.findtext("if:enabled", namespaces=PATHS) != "false"
+    return Port(
         mode=mode,
-        tagged=tagged,
-        untagged=None if untagged is None else int(untagged),
+        tagged=tagged if enabled else frozenset(),
+        untagged=untagged if enabled else None,
         description=config.findtext("if:description", "", namespaces=PATHS),
         edge=edge,
         path_cost=path_cost,
     )
-    port = replace(port, tagged=port.tagged - {port.untagged})
-    if config.findtext("if:enabled", namespaces=PATHS) == "false":
-        return replace(port, tagged=frozenset(), untagged=None)
-    return port
+
+
+def _carried(membership: Any) -> tuple[Literal["access", "trunk"], frozenset[int], int | None]:
+    """(mode, tagged VLANs, untagged VLAN) of a `config` or `state` of `switched-vlan`."""
+    if membership.findtext("vlan:interface-mode", namespaces=PATHS) == "ACCESS":
+        access = membership.findtext("vlan:access-vlan", namespaces=PATHS)
+        return "access", frozenset(), int(access) if access else None
+    native = membership.findtext("vlan:native-vlan", namespaces=PATHS)
+    untagged = int(native) if native else None
+    texts = [found.text for found in membership.iterfind("vlan:trunk-vlans", PATHS)]
+    # The published module: a trunk for which no VLANs are specified allows all.
+    carried = frozenset(vlan_id for text in texts for vlan_id in _range_ids(text)) if texts else ALL_VLANS
+    return "trunk", carried - {untagged}, untagged
 
 
 def _range_ids(text: str) -> range:

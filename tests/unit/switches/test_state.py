@@ -4,7 +4,17 @@ import pytest
 from hypothesis import given
 
 from podwright.errors import PodwrightError
-from podwright.switches.state import SwitchState, applied, as_data, difference, from_data, ranges
+from podwright.switches.state import (
+    Port,
+    PortForwarding,
+    SwitchState,
+    applied,
+    as_data,
+    astray,
+    difference,
+    from_data,
+    ranges,
+)
 
 from .states import switch_states
 
@@ -55,3 +65,39 @@ def test_access_port_with_tagged_vlans_is_refused() -> None:
 )
 def test_ranges(vlans: list[int], expected: list[tuple[int, int]]) -> None:
     assert ranges(vlans) == expected
+
+
+def test_ports_that_do_what_they_should_are_not_astray() -> None:
+    state = SwitchState(
+        vlans={10: "management", 20: "storage"},
+        ports={
+            "swp1": Port("trunk", frozenset({10, 20})),
+            "swp2": Port("access", untagged=10),
+            "swp3": Port("trunk"),
+            "swp4": Port("trunk", frozenset({20, 999})),
+        },
+    )
+    forwarding = {"swp1": forwards(10, 20), "swp2": forwards(untagged=10), "swp4": forwards(20)}
+    assert astray(state, forwarding) == {}
+
+
+def test_ports_astray() -> None:
+    state = SwitchState(
+        vlans=dict.fromkeys(range(10, 20), "any"),
+        ports={
+            "swp1": Port("trunk", frozenset({10, 12})),
+            "swp2": Port("access", untagged=10),
+            "swp3": Port("trunk", frozenset({15})),
+        },
+    )
+    forwarding = {"swp1": forwards(10, 11, 12), "swp2": forwards(11), "swp9": forwards(untagged=19)}
+    assert astray(state, forwarding) == {
+        "swp1": "carries 10-12 instead of 10, 12",
+        "swp2": "carries 11 instead of 10 untagged",
+        "swp3": "carries nothing instead of 15",
+        "swp9": "carries 19 untagged instead of nothing",
+    }
+
+
+def forwards(*tagged: int, untagged: int | None = None) -> PortForwarding:
+    return PortForwarding(frozenset(tagged), untagged, True, "forwarding")
