@@ -9,17 +9,18 @@ from podwright.allocation.allocator import (
     Seen,
     Usage,
     allocate,
-    diff,
     list_leases,
     settle,
     usage,
 )
+from podwright.allocation.changes import Change, diff
 from podwright.allocation.grant import Lease, LeaseChange
 from podwright.allocation.leases import Leases
 from podwright.allocation.placement import Placement, PlacementChange
 
 __all__ = [
     "Allocated",
+    "Change",
     "Lease",
     "LeaseChange",
     "Leases",

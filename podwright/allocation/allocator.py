@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network
 from typing import NamedTuple
 
-from podwright.allocation.database import transaction
+from podwright.allocation.changes import diff
+from podwright.allocation.database import transaction, unix_time
 from podwright.allocation.demand import Demand, demands, guest_address_demands, pod_demands
 from podwright.allocation.grant import Granted, Lease, LeaseChange, grant
 from podwright.allocation.leases import Leases
@@ -84,7 +85,7 @@ def allocate(cloud: Cloud, *, preview: bool, now: datetime | None = None) -> All
             database cannot be used. The text has a line for every reason, and
             nothing was written.
     """
-    moment = _unix_time(now)
+    moment = unix_time(now)
     with transaction(cloud.database, "preview" if preview else "write") as repository:
         repository.forget_quarantined(moment)
         allocated = _decide(cloud, repository.leases(), repository.placements(), moment)
@@ -101,7 +102,7 @@ def settle(
     cloud's `quarantine_hours`, and a placement is gone at once. Call it only when
     every device of the cloud was read: what was not looked at counts as gone.
     """
-    moment = _unix_time(now)
+    moment = unix_time(now)
     with transaction(cloud.database, "preview" if preview else "write") as repository:
         repository.forget_quarantined(moment)
         until = moment + cloud.quarantine_hours * 3600
@@ -137,17 +138,6 @@ def usage(cloud: Cloud) -> list[Usage]:
         counts = (of_pool.count("held"), of_pool.count("releasing"), of_pool.count("quarantine"))
         result.append(Usage(pool.name, pool.scope, pool.declared_at, pool.size, *counts))
     return result
-
-
-def diff(changes: Iterable[LeaseChange | PlacementChange]) -> dict[str, str]:
-    """Changes as Ansible shows them: {before, after}, a line each."""
-    before = sorted(str(change.before) for change in changes if change.before is not None)
-    after = sorted(str(change.after) for change in changes if change.after is not None)
-    return {"before": "".join(f"{line}\n" for line in before), "after": "".join(f"{line}\n" for line in after)}
-
-
-def _unix_time(moment: datetime | None) -> int:
-    return int((moment or datetime.now(UTC)).timestamp())
 
 
 def _is_leaving(record: Lease | Placement, cloud: Cloud) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -109,6 +110,11 @@ def transaction(database: str | Path, mode: Mode) -> Iterator[Repository]:
         yield Repository(connection)
         if mode != "write":
             running.rollback()
+
+
+def unix_time(moment: datetime | None) -> int:
+    """A moment as leases keep it (Unix time, s); None is now."""
+    return int((moment or datetime.now(UTC)).timestamp())
 
 
 class Repository:

@@ -119,7 +119,7 @@ def _keep(pool: Pool, request: Request, lease: Lease, cloud: str | None, now: in
     else:
         kept = lease
         if lease.state != "held" or (lease.cloud is None and cloud is not None):
-            kept = replace(lease, state="held", since=now, until=None, cloud=lease.cloud or cloud)
+            kept = replace(lease, state="held", since=now, until=None, cloud=cloud)
             granted.changes.append(LeaseChange(lease, kept))
         granted.leases[request.holder, request.purpose] = kept
 
@@ -195,7 +195,11 @@ def within(pool: Pool) -> str:
 
 
 def _levels(pool: Pool) -> Iterator[tuple[str, str]]:
-    levels = {"guest_subnet": ("zone",), "guest_address": ("account", "network"), "mac": ("cloud",)}
+    levels: dict[str, tuple[str, ...]] = {
+        "guest_subnet": ("zone",),
+        "guest_address": ("account", "network"),
+        "mac": ("cloud",),
+    }
     return zip(levels.get(pool.name, ("zone", "pod")), pool.scope.split("/"), strict=True)
 
 
