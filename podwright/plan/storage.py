@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from podwright.errors import AllocationError
-from podwright.model.cloud import StorageServer
-from podwright.model.views import Device
+from podwright.errors import InvalidInput, Mistake
+from podwright.model.cloud import Cloud, StorageServer
+from podwright.model.views import Device, guest_networks
 from podwright.plan import names
 from podwright.plan.ground import Ground
 from podwright.plan.host_networks import storage_server_network
@@ -28,21 +28,34 @@ def storage_server_state(ground: Ground, device: Device) -> StorageServerState:
     }
 
 
-def server_of_pod(ground: Ground, zone: str, pod: str) -> StorageServer:
-    """The server that holds the disks of a pod.
+def check_storage_servers(cloud: Cloud) -> None:
+    """Refuse what we cannot plan: a disk stays on the server that it was made on, and no lease says which one that is.
 
     Raises:
-        AllocationError: there is none, or more than one. A disk has to stay on the
-            server that it was made on, and no lease says yet which one that is.
+        InvalidInput: a pod with guest networks has not exactly one storage server.
     """
-    servers = ground.cloud.zones[zone].pods[pod].storage_servers
-    if len(servers) != 1:
-        found = ", ".join(sorted(servers)) or "none"
-        raise AllocationError(
-            f"zones.{zone}.pods.{pod}.storage_servers: {found} is not one storage server; "
-            "declare exactly one in a pod that machines or routing appliances run in"
+    places = sorted({(placed.zone, placed.pod) for placed in guest_networks(cloud)})
+    servers = {place: sorted(cloud.zones[place[0]].pods[place[1]].storage_servers) for place in places}
+    mistakes = [
+        Mistake(
+            file="",
+            line=None,
+            path=f"zones.{zone}.pods.{pod}.storage_servers",
+            found=" and ".join(names) or None,
+            expected="one storage server",
+            remedy="declare exactly one in a pod that guest networks are in",
         )
-    return next(iter(servers.values()))
+        for (zone, pod), names in servers.items()
+        if len(names) != 1
+    ]
+    if mistakes:
+        raise InvalidInput(mistakes)
+
+
+def server_of_pod(ground: Ground, zone: str, pod: str) -> StorageServer:
+    """The server that holds the disks of a pod."""
+    (server,) = ground.cloud.zones[zone].pods[pod].storage_servers.values()
+    return server
 
 
 def _storage(ground: Ground, device: Device, pod: str) -> Storage:
