@@ -186,6 +186,12 @@ def _cable(value: Any) -> _Cable:
     return _Cable(a, b)
 
 
+def _reference(value: Any) -> str:
+    if not isinstance(value, str):
+        raise mistake("a name", "put it in quotes")
+    return value
+
+
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise mistake("text", "put it in quotes")
@@ -194,7 +200,7 @@ def _text(value: Any) -> str:
 
 Name = Annotated[str, BeforeValidator(_name)]
 # The name of something declared elsewhere: whether it exists is a question to the whole declaration.
-Reference = Annotated[str, BeforeValidator(_text)]
+Reference = Annotated[str, BeforeValidator(_reference)]
 Text = Annotated[str, BeforeValidator(_text)]
 DomainName = Annotated[
     str, BeforeValidator(_matching(_DOMAIN, "a domain name", "use lower-case labels joined by dots (RFC 1123)"))

@@ -107,8 +107,7 @@ def _pod_addresses(pod: PlacedPod) -> Iterator[Finding]:
     for key in _NETWORKS:
         network: Network = getattr(networks, key)
         path = (*pod.path, "networks", key)
-        if key in _LEASED:
-            yield from _incomplete(path, network)
+        yield from _incomplete(path, network) if key in _LEASED else _superfluous(path, network)
         yield from _outside((*path, "gateway"), network.gateway, network.subnet)
         yield from _switch_addresses_outside((*path, "gateway"), network.gateway, network.subnet, pod.zone)
         if network.lease_range:
@@ -131,6 +130,13 @@ def _incomplete(path: Path, network: Network) -> Iterator[Finding]:
     for key, (expected, remedy) in needed.items():
         if getattr(network, key) is None:
             yield Finding((*path, key), None, expected, remedy)
+
+
+def _superfluous(path: Path, network: Network) -> Iterator[Finding]:
+    for key in ("gateway", "lease_range"):
+        if (value := getattr(network, key)) is not None:
+            remedy = "remove it: nobody routes this network and no appliance has an address in it"
+            yield Finding((*path, key), str(value), "for a storage network", remedy)
 
 
 def _outside(path: Path, address: IPv4Address | None, subnet: IPv4Network | None) -> Iterator[Finding]:

@@ -168,7 +168,11 @@ def test_whatever_is_damaged_the_answer_is_a_list_of_mistakes(
 
 def test_the_example_is_right() -> None:
     cloud = load(Path(__file__).parents[3] / "inventories" / "example" / "cloud.yml", {})
-    assert (len(cloud.data_centers), len(cloud.zones), sum(len(zone.pods) for zone in cloud.zones.values())) == (2, 2, 4)
+    assert (len(cloud.data_centers), len(cloud.zones), sum(len(zone.pods) for zone in cloud.zones.values())) == (
+        2,
+        2,
+        4,
+    )
 
 
 def test_the_lab_is_right(tmp_path: Path) -> None:

@@ -1,0 +1,158 @@
+"""The reference of every key of a declaration, from the types that read it: docs/inventory.md.
+
+`python -m podwright.model.reference` prints it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from pydantic_core import PydanticUndefined
+
+from podwright.model import fields
+from podwright.model.cloud import Cloud, Declared
+
+_INTRODUCTION = """\
+# The inventory: every key of a declared cloud
+
+This page is generated from `podwright/model/cloud.py`: `python -m podwright.model.reference > docs/inventory.md`.
+
+A cloud is declared in `cloud.yml`. Files `cloud.d/*.yml` beside it belong to it, too, so that an account, a zone or a
+pod may have a file of its own: mappings of several files are joined (`images`, `offerings`, `data_centers`, `zones`,
+`accounts`, a zone's keys and its `pods`), and so are the `cables` of a zone. One thing stands in one file; declared
+twice, in one file or in two, it is a mistake. YAML anchors and `<<` work within a file.
+
+Paths of files on the controller (`administrator_key_file`, `state_directory`, `disk`, `kernel`, `initrd`) are relative
+to the file that they stand in, and `${NAME}` in them, and in `database`, is an environment variable.
+
+Every mistake is reported at once, each with file, line, path, what was found, what was expected and what to do:
+
+    cloud.yml:41: zones.east.management_network: 10.0.0.0/33 is not a network; give a prefix length of 0 to 32
+
+What must hold beyond the keys:
+
+- Names of devices, of domains (`<account>-<machine>`), and of routing appliances (`<account>-<zone>-router`) are unique
+  in the cloud and at most 63 characters long.
+- In a zone no two networks overlap and no two devices have one address. Zones may repeat each other's, and so may
+  the guest networks of accounts. A guest network does not overlap what its pod routes.
+- Zone switches own the addresses right above each `gateway`, and above the upstream `address`, in the order of their
+  names. Lease ranges are free of addresses that are taken.
+- Management addresses of a pod's devices are in its management subnet, which is a part of the zone's
+  `management_network`; those of zone switches are in the latter only.
+- VLAN ids of infrastructure are in none of the `guest_vlans`. Those of management and public networks differ between
+  the pods of a zone, because the zone switches bridge both.
+- A zone switch has one cable `upstream`, a host one to each pod switch of its pod. `management` ends at pod switches.
+  On Linux devices interfaces have at most 15 characters (netdevice(7)) and eth0 has no cable.
+- An account has at most one guest network per zone, and its machines are in its own guest networks. A group of
+  `anti_affinity` has no more machines than the pod has hypervisors.
+
+"""
+
+_WORDS: dict[Any, str] = {
+    fields.Name: "name",
+    fields.Text: "text",
+    fields.Reference: "name",
+    fields.DomainName: "domain name",
+    fields.DatabaseUrl: "URL",
+    fields.PublicKey: "OpenSSH public key",
+    fields.Address: "IPv4 address",
+    fields.Network4: "IPv4 network",
+    fields.GuestSubnet: "IPv4 network or `auto`",
+    fields.VlanId: "VLAN id, 1 to 4094",
+    fields.VlanRange: "VLAN id or range",
+    fields.AddressRange: "range of IPv4 addresses",
+    fields.Cable: "cable",
+    fields.Positive: "whole number, 1 or more",
+    fields.ServerPath: "absolute path",
+    Path: "path",
+}
+
+# Filled in by `load`, so that the type has them always.
+_OPTIONAL = {"state_directory": "`.podwright`", "database": "SQLite"}
+
+
+def reference() -> str:
+    """The page, in Markdown."""
+    return _INTRODUCTION + "\n".join(_section(model) for model in _models(Cloud, {}))
+
+
+def _models(model: type[Declared], seen: dict[type[Declared], None]) -> list[type[Declared]]:
+    """A type and all those that it holds, each once, in the order of reading."""
+    if model not in seen:
+        seen[model] = None
+        for hint in _hints(model).values():
+            if below := _declared_in(hint):
+                _models(below, seen)
+    return list(seen)
+
+
+def _section(model: type[Declared]) -> str:
+    lines = [
+        f"## {model.__name__}",
+        "",
+        _paragraphs(model),
+        "",
+        "| key | value | default | meaning |",
+        "|---|---|---|---|",
+    ]
+    lines += [f"| {' | '.join(cells)} |" for cells in _rows(model)]
+    return "\n".join(lines) + "\n"
+
+
+def _paragraphs(model: type[Declared]) -> str:
+    return "\n".join(line.strip() for line in (model.__doc__ or "").strip().splitlines())
+
+
+def _rows(model: type[Declared]) -> Iterator[tuple[str, str, str, str]]:
+    hints = _hints(model)
+    for key, field in model.model_fields.items():
+        default = "" if field.default is PydanticUndefined else _shown(field.default)
+        required = field.is_required() and key not in _OPTIONAL
+        yield (
+            f"`{key}`",
+            _words(hints[key]),
+            "**required**" if required else _OPTIONAL.get(key, default),
+            field.description or "",
+        )
+
+
+def _shown(default: Any) -> str:
+    return "" if default in (None, "", ()) else "none" if default == {} else f"`{default}`"
+
+
+def _hints(model: type[Declared]) -> dict[str, Any]:
+    hints = get_type_hints(model, include_extras=True)
+    return {key: hints[key] for key in model.model_fields}
+
+
+def _words(hint: Any) -> str:
+    """The kind of value, for people."""
+    if words := _WORDS.get(hint):
+        return words
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Mapping:
+        return f"{_words(arguments[1])} by name"
+    if origin is tuple:
+        return f"list: {_words(arguments[0])}"
+    if origin is Literal:
+        return " or ".join(f"`{choice}`" for choice in arguments)
+    if origin is Annotated:
+        return "whole number"
+    if below := _declared_in(hint):
+        return f"[{below.__name__}](#{below.__name__.lower()})"
+    return _words(next(argument for argument in arguments if argument is not type(None)))
+
+
+def _declared_in(hint: Any) -> type[Declared] | None:
+    """The type with keys that a value of this kind is, or holds."""
+    if isinstance(hint, type) and issubclass(hint, Declared):
+        return hint
+    inner = [argument for argument in get_args(hint) if get_origin(hint) in (Mapping, Union)]
+    return next((found for argument in inner if (found := _declared_in(argument))), None)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference())
