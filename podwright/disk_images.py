@@ -44,7 +44,7 @@ def inspect(source: Path, cache: Path) -> DiskImage:
 def pack(source: Path, archive: Path) -> None:
     """Write a tar archive with one member, `image`, that leaves out the holes of a file."""
     name = [f"--directory={source.parent}", "--transform=s,.*,image,", "--", source.name]
-    subprocess.run(["tar", "--create", "--sparse", f"--file={archive}", *name], check=True)
+    subprocess.run(["tar", "--create", "--sparse", "--dereference", f"--file={archive}", *name], check=True)
 
 
 def _known(cache: Path) -> dict[str, dict[str, str]]:

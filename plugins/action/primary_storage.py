@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,6 +11,7 @@ from ansible.plugins.action import ActionBase
 
 from podwright.disk_images import DiskImage, inspect, pack
 from podwright.errors import PodwrightError
+from podwright.images.debian import cache_directory
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
@@ -21,7 +21,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
         storage = self._task.args.get("storage") or {}
         sources = {name: Path(image["source"]) for name, image in (storage.get("images") or {}).items()}
         try:
-            images = {name: inspect(source, _cache()) for name, source in sources.items()}
+            images = {
+                name: inspect(source, cache_directory() / "image-digests.json") for name, source in sources.items()
+            }
         except PodwrightError as error:
             raise AnsibleActionFail(str(error)) from error
         answer = self._call(images, {}, task_vars)
@@ -50,8 +52,3 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
             pack(source, Path(scratch, "image.tar"))
             self._transfer_file(str(Path(scratch, "image.tar")), archive)
         return archive
-
-
-def _cache() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base, "podwright", "image-digests.json")
