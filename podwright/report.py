@@ -22,11 +22,11 @@ from podwright.runner import ExitCode, Play, Run
 
 console = Console()
 
-_VERDICTS = {
-    ExitCode.IN_SYNC: ("in sync: nothing had to change", "green"),
-    ExitCode.CHANGED: ("changed", "yellow"),
-    ExitCode.FAILED: ("failed", "red"),
-    ExitCode.INVALID: ("invalid input: nothing was touched", "red"),
+_COLOURS = {
+    ExitCode.IN_SYNC: "green",
+    ExitCode.CHANGED: "yellow",
+    ExitCode.FAILED: "red",
+    ExitCode.INVALID: "red",
 }
 
 
@@ -62,10 +62,21 @@ def show(run: Run) -> None:
     for failure in run.failures:
         console.print(Text(f"{failure.host}: {failure.task}", style="bold red"))
         console.print(failure.message, markup=False, highlight=False)
-    text, colour = _VERDICTS[run.exit_code]
-    changed = sorted(host for host, counts in run.hosts.items() if counts["changed"])
-    where = f" on {', '.join(changed)}" if changed else ""
-    console.print(Text(text + where, style=f"bold {colour}"))
+    console.print(Text(verdict(run), style=f"bold {_COLOURS[run.exit_code]}"))
+
+
+def verdict(run: Run) -> str:
+    """What came of a run, in one line."""
+    match run.exit_code:
+        case ExitCode.IN_SYNC:
+            return "in sync: nothing had to change"
+        case ExitCode.CHANGED:
+            hosts = sorted(host for host, counts in run.hosts.items() if counts["changed"])
+            return f"{'would change' if run.check else 'changed'}: {', '.join(hosts)}"
+        case ExitCode.INVALID:
+            return "invalid input: no device was touched"
+        case ExitCode.FAILED:
+            return f"failed: {len(run.failures)} failures"
 
 
 def findings_table(findings: list[dict[str, str | bool]]) -> Table:

@@ -76,6 +76,7 @@ class Run:
     """What the plan and the verdict of a verification said: {"plan": ..., "findings": ...}"""
     differences: list[dict[str, str]] = field(default_factory=list)
     """[{"host": host, "task": task, "before": text, "after": text}], as `--diff` shows them"""
+    check: bool = False
     invalid: bool = False
     completed: bool = False
 
@@ -109,7 +110,7 @@ class Run:
 
 def run(order: Order, on_progress: Callable[[Run], None] = lambda _: None) -> Run:
     """Run the playbook to its end; a run that Ansible could not even start is a failed one."""
-    result = Run()
+    result = Run(check=order.check)
     clock = _Clock(result)
 
     def on_event(event: dict[str, Any]) -> bool:
