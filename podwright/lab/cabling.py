@@ -34,11 +34,11 @@ def lay(topology: Topology) -> list[Command]:
 
 def plug(topology: Topology, host: Host) -> list[Command]:
     """Give `host` its network namespace, with eth0 and all its cables in it."""
-    outlet = _outlet(host)
     return [
         _words(f"ip netns add {host.name}"),
         _words(f"ip -n {host.name} link set lo up"),
-        *_pair(outlet, host.bridge, host.name, "eth0"),
+        *_pair(_outlet(host), host.bridge, host.name, "eth0"),
+        _words(f"ip -n {host.name} link set eth0 address {_hardware_address(host)}"),
         _words(f"ip -n {host.name} address add {host.address} dev eth0"),
         *(
             command
@@ -112,6 +112,11 @@ def _ends(topology: Topology, host: Host) -> Iterator[tuple[str, str]]:
 
 def _outlet(host: Host) -> str:
     return interface_name(f"m-{host.name}")
+
+
+def _hardware_address(host: Host) -> str:
+    """The same on every boot, as on a real device: neighbours remember it. Locally administered (IEEE 802, 8.4.4)."""
+    return ":".join(f"{byte:02x}" for byte in (0x02, 0x6C, *host.address.ip.packed))
 
 
 def _words(line: str) -> Command:

@@ -24,6 +24,8 @@ HOST = Recipe(
         "systemctl preset-all",
         "rm /etc/systemd/system-preset/00-lab.preset",
         "systemctl mask console-getty.service systemd-firstboot.service",
+        # A login is not worth a user manager of its own.
+        "pam-auth-update --package --remove systemd",
         # Each host has a name, an id and a key of its own.
         "rm -f /etc/hostname /etc/ssh/ssh_host_*",
         "truncate --size=0 /etc/machine-id",

@@ -26,6 +26,11 @@ from podwright.model import load
 from podwright.model.cloud import Cloud
 
 _BOOT_TIMEOUT_S = 90
+_START_TIMEOUT_S = 5
+
+# A host needs about ten (inotify(7)), and all labs of this machine share what root may have.
+_INOTIFY_INSTANCES = Path("/proc/sys/fs/inotify/max_user_instances")
+_INOTIFY_INSTANCES_WANTED = 8192
 _TOPOLOGY = TypeAdapter(Topology)
 
 
@@ -41,6 +46,7 @@ def up(cloud_file: Path, name: str, report: Report) -> None:
     def step(what: str) -> None:
         report(f"{time.monotonic() - began:7.1f} s  lab {name}: {what}")
 
+    _allow_many_hosts(step)
     root = build_root(HOST, report)
     images = tiny.build(report) | routing_appliance.build(report)
     with _alone(name):
@@ -49,7 +55,7 @@ def up(cloud_file: Path, name: str, report: Report) -> None:
         _link_images(name, images)
         ssh = directory(name) / "ssh"
         keys.make_administrator(ssh)
-        cloud = _load(cloud_file, name)
+        cloud = load(cloud_file, os.environ | {"PODWRIGHT_LAB": str(directory(name))})
         topology = derive(cloud)
         keys.make_known(ssh, topology, {images["routing-appliance.host_key.pub"]: _appliances(cloud)})
         process = _whole_world(name, topology, root)
@@ -167,25 +173,19 @@ def _recorded(name: str, process: int) -> Topology:
     return _TOPOLOGY.validate_json(_record(name, process).read_bytes())
 
 
+def _allow_many_hosts(step: Report) -> None:
+    """Raise the one limit of the machine that hosts run into; it stays raised until the machine restarts."""
+    if int(_INOTIFY_INSTANCES.read_text()) < _INOTIFY_INSTANCES_WANTED:
+        _INOTIFY_INSTANCES.write_text(str(_INOTIFY_INSTANCES_WANTED))
+        step(f"{_INOTIFY_INSTANCES} is now {_INOTIFY_INSTANCES_WANTED}")
+
+
 def _link_images(name: str, images: Mapping[str, Path]) -> None:
     links = directory(name) / "images"
     links.mkdir(exist_ok=True)
     for link, target in images.items():
         (links / link).unlink(missing_ok=True)
         (links / link).symlink_to(target)
-
-
-def _load(cloud_file: Path, name: str) -> Cloud:
-    """Load the cloud for this lab; a lab's declaration speaks of ${PODWRIGHT_LAB}."""
-    outer = os.environ.get("PODWRIGHT_LAB")
-    os.environ["PODWRIGHT_LAB"] = str(directory(name))
-    try:
-        return load(cloud_file)
-    finally:
-        if outer is None:
-            del os.environ["PODWRIGHT_LAB"]
-        else:
-            os.environ["PODWRIGHT_LAB"] = outer
 
 
 def _whole_world(name: str, topology: Topology, root: Path) -> int:
@@ -242,20 +242,21 @@ def _answers(name: str, process: int, hosts: Sequence[Host]) -> Iterator[tuple[H
 def _complaint(name: str, process: int, host: Host) -> str:
     ssh = ["ssh", "-F", f"{directory(name)}/ssh/config", "-o", "ConnectTimeout=5", host.name]
     question = "systemctl is-system-running --wait; systemctl list-units --failed --plain --no-legend"
-    end = time.monotonic() + _BOOT_TIMEOUT_S
+    began = time.monotonic()
     while True:
         done = subprocess.run(world.inside(process, [*ssh, question]), capture_output=True, text=True)
         if done.returncode == 0:
             state, *failed = done.stdout.splitlines()
             return "" if state == "running" else f", {state}: {', '.join(line.split()[0] for line in failed)} failed"
-        if time.monotonic() > end:
-            raise LabError(_silence(name, host, done.stderr))
+        waited = time.monotonic() - began
+        if waited > _BOOT_TIMEOUT_S:
+            error = f"did not answer ssh within {_BOOT_TIMEOUT_S} s: {done.stderr.strip()}"
+            raise LabError(f"{host.name} {error}\n{_console_end(name, host)}")
+        if waited > _START_TIMEOUT_S and not power.is_on(name, process, host):
+            raise LabError(f"{host.name} stopped while it booted\n{_console_end(name, host)}")
         time.sleep(0.2)
 
 
-def _silence(name: str, host: Host, error: str) -> str:
+def _console_end(name: str, host: Host) -> str:
     console = power.console(name, host)
-    last = console.read_text(errors="replace").splitlines()[-10:]
-    return "\n".join(
-        [f"{host.name} did not answer ssh within {_BOOT_TIMEOUT_S} s: {error.strip()}", f"The end of {console}:", *last]
-    )
+    return "\n".join([f"The end of {console}:", *console.read_text(errors="replace").splitlines()[-10:]])

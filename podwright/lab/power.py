@@ -97,7 +97,9 @@ def _make_disk(name: str, process: int, host: Host) -> None:
         f"mkdir -p {disk}/upper {disk}/work {disk}/srv {root}",
         f"mount -t overlay -o {layers} overlay {root}",
         *(f"cp -R --no-dereference {shlex.quote(str(files))}/. {root}" for files in trees),
+        f"printf '127.0.0.1 localhost\\n127.0.1.1 {host.name}\\n' >{root}/etc/hosts",
         f"install -m 600 {keys}/hosts/{host.name} {root}/etc/ssh/ssh_host_ed25519_key",
+        f"install -m 644 {keys}/hosts/{host.name}.pub {root}/etc/ssh/ssh_host_ed25519_key.pub",
         f"install -D -m 600 {keys}/id_ed25519.pub {root}/root/.ssh/authorized_keys",
         *(
             f"systemctl --quiet --root={root} enable {unit}"
