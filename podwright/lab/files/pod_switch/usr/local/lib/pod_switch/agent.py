@@ -9,6 +9,7 @@ every time, so it may be killed at any moment and started again.
 from __future__ import annotations
 
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -30,6 +31,8 @@ NETCONF = "urn:ietf:params:xml:ns:netconf:base:1.0"
 END_OF_MESSAGE = b"]]>]]>"
 # IEEE 802.1Q-2018 table 13-3.
 DEFAULT_PRIORITY = 32768
+# How long netconfd may stay silent before it is reminded of a message.
+REMINDER_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -159,12 +162,12 @@ class Netconf:
             f'<hello xmlns="{NETCONF}"><capabilities>'
             "<capability>urn:ietf:params:netconf:base:1.0</capability></capabilities></hello>"
         )
-        self.receive()
+        self._await()
 
     def request(self, operation: str) -> Element:
         """The reply to an operation; raises RuntimeError when it is an error."""
         self._send(f'<rpc xmlns="{NETCONF}" message-id="1">{operation}</rpc>')
-        while (message := self.receive()).tag != f"{{{NETCONF}}}rpc-reply":
+        while (message := self._await()).tag != f"{{{NETCONF}}}rpc-reply":
             pass
         if message.find(f"{{{NETCONF}}}rpc-error") is not None:
             raise RuntimeError(ElementTree.tostring(message, encoding="unicode"))
@@ -181,6 +184,19 @@ class Netconf:
         message = ElementTree.fromstring(text.strip())  # noqa: S314  # it comes from our own netconfd
         self.changed |= message.tag.endswith("}notification")
         return message
+
+    def _await(self) -> Element:
+        """The next message, which netconfd owes us.
+
+        netconfd handles one message for each time it reads, and leaves a second one that came along until there is
+        something to read again: white space between messages is enough.
+        """
+        while END_OF_MESSAGE not in self._buffer:
+            if select.select([self._stream(self._process.stdout)], [], [], REMINDER_S)[0]:
+                break
+            self._stream(self._process.stdin).write(b"\n")
+            self._stream(self._process.stdin).flush()
+        return self.receive()
 
     def _send(self, text: str) -> None:
         stream = self._stream(self._process.stdin)
