@@ -66,14 +66,14 @@ options:
         suboptions:
           destination: {description: A network., type: str, required: true}
           gateway: {description: An address in the network of an interface., type: str, required: true}
-  busy_segments:
+  remove:
     description:
-      - What to do with a segment that has to go while machines are still in it. V(keep) leaves it, and its VLAN on the
-        uplinks, and names it in RV(busy); V(fail) makes all other changes and then fails. Call with V(keep) before the
-        machines are brought in order and without it after them. In check mode V(fail) predicts that it will have gone.
-    type: str
-    choices: [fail, keep]
-    default: fail
+      - Whether segments that O(network) does not name go. V(false) keeps them, with their VLANs on the uplinks, until
+        their machines are gone; call with V(false) before machines are brought in order, and with V(true) after.
+      - A segment with machines in it is never taken away. With V(true) all other changes are made and then the module
+        fails, naming the machines' devices. In check mode it predicts that the machines will have gone.
+    type: bool
+    default: true
 attributes:
   check_mode: {support: full, description: Predicts the change.}
   diff_mode: {support: full, description: Shows what changes, and only that.}
@@ -96,10 +96,12 @@ EXAMPLES = r"""
 RETURN = r"""
 busy:
   description: Segments that have to go and still hold machines, with the machines' devices.
-  returned: success
+  returned: always
   type: dict
   sample: {guest102: [vnet3]}
 """
+
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.podwright.cloud.plugins.module_utils import difference, host_network
@@ -131,37 +133,39 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "network": {"type": "dict", "required": True, "options": options},
-            "busy_segments": {"choices": ["fail", "keep"], "default": "fail"},
+            "remove": {"type": "bool", "default": True},
         },
         supports_check_mode=True,
     )
     try:
-        module.exit_json(**_converge(module))
+        result = _converge(module)
     except RuntimeError as error:
         module.fail_json(msg=str(error))
+    if result["busy"] and module.params["remove"] and not module.check_mode:
+        module.fail_json(
+            msg=f"segments that have to go still hold machines: {result['busy']}; stop these machines and run again",
+            **result,
+        )
+    module.exit_json(**result)
 
 
-def _converge(module: AnsibleModule) -> dict[str, object]:
+def _converge(module: AnsibleModule) -> dict[str, Any]:
     network = host_network.complete(module.params["network"])
     current = host_network.read(network)
-    busy = host_network.busy_segments(current, network)
-    fails = module.params["busy_segments"] == "fail"
-    if busy and not (fails and module.check_mode):
+    surplus = host_network.surplus_segments(current, network)
+    busy = {name: segment for name, segment in surplus.items() if segment["occupants"]}
+    if not module.params["remove"]:
+        network = host_network.keep(surplus, network)
+    elif not module.check_mode:
         network = host_network.keep(busy, network)
     changes = host_network.plan(current, network)
     if changes and not module.check_mode:
         host_network.apply(changes, network)
-    result = {
+    return {
         "changed": bool(changes),
-        "diff": difference.shown(host_network.same_keys(current, changes), changes),
+        "diff": difference.between(current, changes),
         "busy": {name: segment["occupants"] for name, segment in busy.items()},
     }
-    if busy and fails and not module.check_mode:
-        module.fail_json(
-            msg=f"segments that have to go still hold machines: {result['busy']}; stop those machines, then run again",
-            **result,
-        )
-    return result
 
 
 if __name__ == "__main__":

@@ -7,17 +7,24 @@ from collections.abc import Iterator
 from typing import Any
 
 
-def shown(before: Any, after: Any) -> dict[str, str]:
-    """Write what is there and what will be, for the `diff` that a module returns."""
-    return {"before": text(before), "after": text(after)}
+def between(current: Any, changes: Any) -> dict[str, str]:
+    """Write `changes` and, beside them, what is there now, for the `diff` that a module returns."""
+    return {"before": text(_same_keys(current, changes)), "after": text(changes)}
 
 
 def text(value: Any) -> str:
-    """Write a value as YAML: one line per setting, the text of a file as it is."""
+    """Write a mapping as YAML: one line per setting, the text of a file as it is."""
     return "".join(f"{line}\n" for line in _lines(value))
 
 
-def _lines(value: Any) -> Iterator[str]:
+def _same_keys(current: Any, changes: Any) -> Any:
+    """Take out of `current` what `changes` speaks of."""
+    if not isinstance(changes, dict) or not isinstance(current, dict):
+        return current
+    return {key: _same_keys(current.get(key), value) for key, value in changes.items()}
+
+
+def _lines(value: dict[str, Any]) -> Iterator[str]:
     for key, item in sorted(value.items()):
         if isinstance(item, dict) and item:
             yield f"{key}:"

@@ -73,16 +73,12 @@ def plan(current: State, network: Network) -> Changes:
     return {layer: change for layer, change in changes.items() if change}
 
 
-def busy_segments(current: State, network: Network) -> dict[str, dict[str, Any]]:
-    """Give the segments that should go but still hold devices of machines: `{name: {vlan, occupants, ...}}`."""
+def surplus_segments(current: State, network: Network) -> dict[str, dict[str, Any]]:
+    """Give the segments that are there and that `network` does not name: `{name: {vlan, description, occupants}}`."""
     there = dict(networkd.segments(current["networkd"]))
     if "openvswitch" in current:
         there.update(openvswitch.segments(current["openvswitch"]))
-    return {
-        name: segment
-        for name, segment in sorted(there.items())
-        if name not in network["segments"] and segment["occupants"]
-    }
+    return {name: segment for name, segment in sorted(there.items()) if name not in network["segments"]}
 
 
 def keep(segments: dict[str, dict[str, Any]], network: Network) -> Network:
@@ -95,13 +91,6 @@ def keep(segments: dict[str, dict[str, Any]], network: Network) -> Network:
         vlans = {segment["vlan"] for segment in kept.values()}
         uplinks = {**uplinks, "tagged": sorted({*uplinks["tagged"], *vlans})}
     return {**network, "uplinks": uplinks, "segments": {**network["segments"], **kept}}
-
-
-def same_keys(current: Any, changes: Any) -> Any:
-    """Take out of `current` what `changes` speaks of, so that both can be shown side by side."""
-    if not isinstance(changes, dict) or not isinstance(current, dict):
-        return current
-    return {key: same_keys(current.get(key), value) for key, value in changes.items()}
 
 
 def apply(changes: Changes, network: Network) -> None:

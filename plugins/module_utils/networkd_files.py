@@ -168,12 +168,16 @@ def _network_file(
     routes: list[dict[str, str]] | None = None,
     ready: bool = False,
 ) -> tuple[str, str]:
-    """Describe a link that gets no address but those named; `ready` ones are set up before they have a carrier."""
+    """Describe a link that gets no address but those named; `ready` ones are set up before they have a carrier.
+
+    A host is online once its links are set up: a dead cable must not hold up its boot, and without any link to wait
+    for, systemd-networkd-wait-online.service(8) would wait two minutes.
+    """
     options = [*(network_options or []), ("LinkLocalAddressing", "no")]
     options += [("ConfigureWithoutCarrier", "yes")] if ready else []
     sections: list[tuple[str, list[Option]]] = [
         ("Match", [("Name", name)]),
-        ("Link", [("RequiredForOnline", "no")]),
+        ("Link", [("RequiredForOnline", "no-carrier")]),
         ("Network", options),
     ]
     if vlans:
