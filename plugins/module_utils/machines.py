@@ -1,0 +1,235 @@
+"""The machines of a hypervisor: its libvirt domains, what differs from what they should be, and the change.
+
+Only domains that carry podwright's mark count; all others are left alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from ansible_collections.podwright.cloud.plugins.module_utils import libvirt_domain
+from ansible_collections.podwright.cloud.plugins.module_utils.boot_files import Files
+from ansible_collections.podwright.cloud.plugins.module_utils.errors import DeviceError
+from ansible_collections.podwright.cloud.plugins.module_utils.libvirt_domain import BootFiles, Machine
+
+URI = "qemu:///system"
+_POLL_S = 0.1
+
+State = dict[str, Any]
+"""{domain: a machine of docs/desired-state.md, and
+- `definition`: the digest of what only a new start brings about,
+- `limits`: those in effect, {disk: iops, NIC: Mbit/s},
+- `autostart` and `running`}"""
+
+
+class Survey(NamedTuple):
+    """What is defined on a host."""
+
+    state: State
+    """Podwright's domains."""
+    started_from: dict[str, str]
+    """{running domain of podwright: the digest that it was started from}"""
+    foreign: frozenset[str]
+    """The names of all other domains."""
+
+
+def connect() -> Any:
+    """A connection to this host's libvirt, which says what is wrong in exceptions only.
+
+    Raises:
+        DeviceError: There is no libvirt, or it does not answer.
+    """
+    try:
+        import libvirt
+    except ImportError as error:
+        raise DeviceError("this host lacks the Python library of libvirt; install python3-libvirt") from error
+    libvirt.registerErrorHandler(lambda *_: None, None)
+    try:
+        return libvirt.open(URI)
+    except libvirt.libvirtError as error:
+        raise DeviceError(f"{URI}: {error}; see that libvirtd runs") from error
+
+
+def read(connection: Any, role: str | None) -> Survey:
+    """Read all that is defined here; of podwright's, what has `role`, if one is given."""
+    state: State = {}
+    started_from: dict[str, str] = {}
+    foreign: set[str] = set()
+    for name, defined, live, autostart in _domains(connection):
+        mark = libvirt_domain.mark(defined)
+        if mark is None:
+            foreign.add(name)
+        elif role in (None, mark.get("role")):
+            state[name] = describe(defined, live, autostart)
+            if live:
+                started_from[name] = (libvirt_domain.mark(live) or {}).get("digest", "")
+    return Survey(state, started_from, frozenset(foreign))
+
+
+def describe(defined: str, live: str | None, autostart: bool) -> dict[str, Any]:
+    """The state of one domain from its XML at rest and, if it runs, as it runs."""
+    return {
+        **libvirt_domain.parse_domain(defined),
+        "definition": (libvirt_domain.mark(defined) or {}).get("digest", ""),
+        "limits": _limits(libvirt_domain.parse_domain(live or defined)),
+        "autostart": autostart,
+        "running": live is not None,
+    }
+
+
+def check(machines: dict[str, Machine], survey: Survey, boot_files: Files) -> None:
+    """Refuse what cannot be had, before anything is touched.
+
+    Raises:
+        DeviceError: A name is taken by a foreign domain, or a machine boots from an image without boot files.
+    """
+    mistakes = [
+        f"machines.{name}: a domain of that name is not podwright's; rename or undefine it (virsh undefine {name})"
+        for name in sorted(survey.foreign & set(machines))
+    ]
+    for name, machine in sorted(machines.items()):
+        image = machine["boot"]["image"]
+        if image and image not in boot_files:
+            mistakes.append(f"machines.{name}.boot.image: {image} is not among the boot files {sorted(boot_files)}")
+    if mistakes:
+        raise DeviceError("\n".join(mistakes))
+
+
+def of_role(machines: dict[str, Machine], role: str | None) -> dict[str, Machine]:
+    """Pick the machines of a role; all, if none is given."""
+    return {name: machine for name, machine in machines.items() if role in (None, machine["role"])}
+
+
+def wanted(machines: dict[str, Machine], boot_files: Files) -> State:
+    """The state that `machines` should be in: defined, running, and started with the host."""
+    return {
+        name: {
+            **machine,
+            "definition": libvirt_domain.digest(name, machine, _boot_files(machine, boot_files)),
+            "limits": _limits(machine),
+            "autostart": True,
+            "running": True,
+        }
+        for name, machine in machines.items()
+    }
+
+
+def plan(current: State, wanted: State) -> dict[str, Any]:
+    """Compare: {domain: what to set of its state}, or {domain: None} for one that goes."""
+    changes: dict[str, Any] = {name: None for name in current if name not in wanted}
+    for name, state in wanted.items():
+        there = current.get(name, {})
+        differing = {key: value for key, value in state.items() if key not in there or there[key] != value}
+        if differing:
+            changes[name] = differing
+    return dict(sorted(changes.items()))
+
+
+def restart_needed(survey: Survey, wanted: State) -> list[str]:
+    """Pick the machines that run, but were started from another definition than the wanted one."""
+    started = survey.started_from.items()
+    return sorted(name for name, digest in started if name in wanted and wanted[name]["definition"] != digest)
+
+
+def apply(
+    connection: Any, changes: dict[str, Any], machines: dict[str, Machine], boot_files: Files, shutdown_timeout_s: float
+) -> None:
+    """Make the changes: first what goes, then what comes. A machine that fails does not keep others from theirs.
+
+    Raises:
+        DeviceError: libvirt refused some of it; a line for each machine.
+    """
+    failures = _remove(connection, [name for name, change in changes.items() if change is None], shutdown_timeout_s)
+    for name, change in changes.items():
+        if change is not None:
+            xml = libvirt_domain.domain_xml(name, machines[name], _boot_files(machines[name], boot_files))
+            failures += _attempt(name, _bring, connection, name, xml, machines[name], change)
+    if failures:
+        raise DeviceError("\n".join(failures))
+
+
+def _domains(connection: Any) -> Iterator[tuple[str, str, str | None, bool]]:
+    """(name, XML at rest, XML as it runs if it does, autostart) of each domain."""
+    import libvirt
+
+    for domain in connection.listAllDomains():
+        try:
+            defined = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+            live = domain.XMLDesc() if domain.isActive() else None
+            yield domain.name(), defined, live, bool(domain.autostart())
+        except libvirt.libvirtError as error:
+            if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:  # else it went while we looked
+                raise
+
+
+def _limits(machine: Machine) -> dict[str, int]:
+    disks = {disk["target"]: disk["iops"] for disk in machine["disks"]}
+    return {**disks, **{nic["name"]: nic["rate_mbit_s"] for nic in machine["nics"]}}
+
+
+def _boot_files(machine: Machine, boot_files: Files) -> BootFiles:
+    image = machine["boot"]["image"]
+    return boot_files[image] if image else {}
+
+
+def _attempt(name: str, action: Callable[..., None], *arguments: Any) -> list[str]:
+    """Do it; what libvirt has against it, as a list of one or no line."""
+    import libvirt
+
+    try:
+        action(*arguments)
+    except libvirt.libvirtError as error:
+        return [f"{name}: {error}"]
+    return []
+
+
+def _remove(connection: Any, names: list[str], shutdown_timeout_s: float) -> list[str]:
+    """Ask all to shut down at once, wait, take the power from those that did not, and forget them."""
+    failures: list[str] = []
+    domains = {name: connection.lookupByName(name) for name in names}
+    for domain in domains.values():
+        if domain.isActive():
+            _attempt(domain.name(), domain.shutdown)  # one that cannot even be asked loses its power below
+    deadline = time.monotonic() + shutdown_timeout_s
+    while any(domain.isActive() for domain in domains.values()) and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+    for name, domain in domains.items():
+        failures += _attempt(name, _forget, domain)
+    return failures
+
+
+def _forget(domain: Any) -> None:
+    import libvirt
+
+    if domain.isActive():
+        domain.destroy()
+    domain.undefineFlags(
+        libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+        | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+        | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
+    )
+
+
+def _bring(connection: Any, name: str, xml: str, machine: Machine, change: dict[str, Any]) -> None:
+    """Define, and start what is not running; of a running machine, change what can be changed while it runs."""
+    if set(change) - {"limits", "autostart", "running"}:
+        connection.defineXML(xml)
+    domain = connection.lookupByName(name)
+    if "autostart" in change:
+        domain.setAutostart(1)
+    if not domain.isActive():
+        domain.create()
+    elif "limits" in change:
+        _limit(domain, machine)
+
+
+def _limit(domain: Any, machine: Machine) -> None:
+    import libvirt
+
+    for disk in machine["disks"]:
+        domain.setBlockIoTune(disk["target"], {"total_iops_sec": disk["iops"]}, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+    for nic in machine["nics"]:
+        limit = {f"inbound.{key}": value for key, value in libvirt_domain.rate(nic["rate_mbit_s"]).items()}
+        domain.setInterfaceParameters(nic["mac"], limit, libvirt.VIR_DOMAIN_AFFECT_LIVE)
