@@ -76,13 +76,18 @@ def sources_digest(cloud_file: Path, environment: Mapping[str, str] = os.environ
     return result.hexdigest()
 
 
+def digest(state: str | bytes) -> str:
+    """The SHA-256 of a written state, as `sha256sum` says it of the file."""
+    return hashlib.sha256(state.encode() if isinstance(state, str) else state).hexdigest()
+
+
 def write(directory: Path, states: Mapping[str, str], sources: str) -> None:
     """Make the directory hold `states` ({device: YAML}), all of it or, after a crash, recognizably not all.
 
     Touches only files that differ and removes those of devices that are gone.
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    devices = {name: _sha256(text) for name, text in states.items()}
+    devices = {name: digest(text) for name, text in states.items()}
     index = json.dumps({"devices": devices, "sources": sources}, indent=1, sort_keys=True) + "\n"
     before = read_texts(directory)
     for name, text in states.items():
@@ -149,13 +154,13 @@ def _checked_state(directory: Path, device: str, devices: Mapping[str, str]) -> 
         content = file.read_bytes()
     except FileNotFoundError:
         content = b""
-    if _sha256(content) != devices[device]:
+    if digest(content) != devices[device]:
         raise PlanError(f"{file}: is missing or not what was planned; {_REMEDY}")
     return dict(_parse(content))
 
 
 def _parse(content: bytes) -> Any:
-    key = _sha256(content)
+    key = digest(content)
     if key not in _parsed:
         _parsed[key] = yaml.load(content, Loader=yaml.CSafeLoader)
     return _parsed[key]
@@ -172,7 +177,3 @@ def _remove_all_but(directory: Path, keep: set[str]) -> None:
     for file in directory.iterdir():
         if file.name not in keep and file.is_file():
             file.unlink()
-
-
-def _sha256(content: str | bytes) -> str:
-    return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()

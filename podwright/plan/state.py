@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any, Literal, NotRequired, TypedDict
 
 import yaml
@@ -316,11 +315,6 @@ State = ZoneSwitchState | PodSwitchState | StorageServerState | HypervisorState 
 def canonical(state: State) -> str:
     """The state as YAML: keys sorted, block style, the same text for equal states."""
     return yaml.dump(state, Dumper=_Dumper, default_flow_style=False, allow_unicode=True, width=_NEVER_FOLD)
-
-
-def digest(text: str | bytes) -> str:
-    """The SHA-256 of a canonical text, in hexadecimal; `sha256sum` on the written file says the same."""
-    return hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest()
 
 
 _NEVER_FOLD = 2**31 - 1
