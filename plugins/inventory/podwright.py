@@ -15,14 +15,17 @@ description:
     is a lease, so that its group takes it from the host's desired state.
   - Every host has C(podwright_cloud_file), the path of the declaration, C(podwright_state_directory), where the plan is
     kept, and C(podwright_state), its desired state, which is read when it is first used.
-  - A declaration that is wrong is refused with all its mistakes. So that no other plugin takes it then, let
-    C(ansible.builtin.yaml) read files that end with C(.yaml) only, and make what cannot be read an error
-    (C(any_unparsed_is_failed)), as the ansible.cfg of podwright does.
+  - A declaration that is wrong is refused with all its mistakes. Ansible goes on without hosts then, unless
+    C(any_unparsed_is_failed) is set in the section C(inventory) of ansible.cfg.
 author:
   - The podwright developers
 requirements:
   - the Python package podwright on the controller
-options: {}
+options:
+  plugin:
+    description: Tells this plugin from others; a key of the declaration.
+    required: true
+    choices: [podwright.cloud.podwright]
 seealso:
   - plugin: podwright.cloud.desired_state
     plugin_type: lookup
@@ -32,6 +35,7 @@ EXAMPLES = r"""
 # ansible-inventory -i inventories/example/cloud.yml --graph
 #
 # cloud.yml, shortened; docs/inventory.md lists every key:
+plugin: podwright.cloud.podwright
 name: example
 domain: example.com
 administrator_key_file: administrator.pub

@@ -290,6 +290,8 @@ class Account(Declared):
 class Cloud(Declared):
     """One inventory: everything that a controller looks after."""
 
+    plugin: Literal["podwright.cloud.podwright"] = "podwright.cloud.podwright"
+    """`podwright.cloud.podwright`, by which Ansible knows whose file it is"""
     name: Name
     """the name of the cloud"""
     domain: DomainName

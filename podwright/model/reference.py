@@ -70,8 +70,8 @@ _WORDS: dict[Any, str] = {
     Path: "path",
 }
 
-# Filled in by `load`, so that the type has them always.
-_OPTIONAL = {"state_directory": "`.podwright`", "database": "SQLite"}
+# What `load` fills in or asks for, whatever the type says.
+_OPTIONAL = {"state_directory": "`.podwright`", "database": "SQLite", "plugin": "**required**"}
 
 
 def reference() -> str:

@@ -39,7 +39,11 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Cloud:
     directory = path.absolute().parent
     files = [path, *sorted((directory / "cloud.d").glob("*.yml"))]
     document = merge(_read(file, directory) for file in files)
-    findings = [*_resolve(document, directory, environment), *_add_administrator_keys(document)]
+    findings = [
+        *_signed(document),
+        *_resolve(document, directory, environment),
+        *_add_administrator_keys(document),
+    ]
     wrong = {finding.path for finding in findings}
     cloud, misshapen, wrong_or_missing = read_structure(document.value)
     findings += [finding for finding in misshapen if finding.path not in wrong]
@@ -60,6 +64,13 @@ def _read(file: Path, directory: Path) -> Document:
     except (OSError, UnicodeDecodeError) as error:
         mistake = Mistake(name, None, "", str(file), "a readable file", f"{_reason(error)}: name an existing YAML file")
         return Document(mistakes=[mistake], complete=False, places={(): yaml_document.Place(name, None)})
+
+
+def _signed(document: Document) -> Iterator[Finding]:
+    """A file with `plugin` is not taken for a list of hosts by another inventory plugin when we refuse it."""
+    if "plugin" not in document.value:
+        plugin = Cloud.model_fields["plugin"]
+        yield Finding(("plugin",), None, "a required key", f"add {plugin.description}")
 
 
 def _resolve(document: Document, directory: Path, environment: Mapping[str, str]) -> Iterator[Finding]:

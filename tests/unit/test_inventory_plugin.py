@@ -29,10 +29,12 @@ def parse(path: Path) -> InventoryData:
     return inventory
 
 
-def ansible_inventory(path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def ansible_inventory(
+    path: Path, *arguments: str, configuration: Path = ROOT / "ansible.cfg"
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [Path(sys.executable).with_name("ansible-inventory"), "-i", path, *arguments],
-        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
+        env={**os.environ, "ANSIBLE_CONFIG": str(configuration)},
         cwd=ROOT,
         text=True,
         capture_output=True,
@@ -102,7 +104,14 @@ def test_a_wrong_declaration_is_refused_with_every_mistake(tmp_path: Path) -> No
 def test_ansible_fails_on_a_wrong_declaration(tmp_path: Path) -> None:
     result = ansible_inventory(write({"replace": [{"old": "vcpus: 1", "new": "vcpu: 1"}]}, tmp_path), "--list")
     assert result.returncode != 0
-    assert "cloud.yml:9: offerings.small.vcpu: vcpu is not a key of an offering; write vcpus" in result.stderr
+    assert "cloud.yml:10: offerings.small.vcpu: vcpu is not a key of an offering; write vcpus" in result.stderr
+
+
+def test_ansible_finds_the_plugin_without_our_configuration(tmp_path: Path) -> None:
+    (tmp_path / "ansible.cfg").write_text(f"[defaults]\ncollections_path = {ROOT / 'collections'}\n", encoding="utf-8")
+    result = ansible_inventory(write({}, tmp_path), "--host", "east-z1", configuration=tmp_path / "ansible.cfg")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert json.loads(result.stdout)["ansible_host"] == "10.64.0.11"
 
 
 def test_ansible_lists_plain_values_without_a_warning(tmp_path: Path) -> None:

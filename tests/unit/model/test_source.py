@@ -76,7 +76,7 @@ def test_a_mistake_is_data_and_a_line(tmp_path: Path) -> None:
     assert refused.value.mistakes == (
         Mistake(
             file="cloud.yml",
-            line=41,
+            line=42,
             path="zones.east.pods.p2.networks.storage.subnet",
             found="10.65.2.0/33",
             expected="a network",
