@@ -42,7 +42,11 @@ def installed() -> bool:
 
 def read() -> State:
     """Read what Open vSwitch holds, in one request."""
-    rows = ovsdb.select(COLUMNS)
+    return parse(ovsdb.select(COLUMNS))
+
+
+def parse(rows: dict[str, list[ovsdb.Row]]) -> State:
+    """Read the state out of the rows of the database."""
     interfaces = {row["_uuid"]: row for row in rows["Interface"]}
     bridge = _row(rows["Bridge"], BRIDGE)
     ours = bridge is not None and MARK in bridge["external_ids"]
