@@ -24,7 +24,7 @@ _DNSMASQ, _FIREWALL, _NETWORKD = "podwright-dnsmasq.service", "podwright-firewal
 _LISTING = Path("/var/lib/podwright/firewall.listing")
 _CHANGING = Path("/var/lib/podwright/changing")
 _ROLLBACK = Path("/var/lib/podwright/rollback.sh")
-_ADDRESS_TIMEOUT_S = 20
+_NETWORK_TIMEOUT_S = 20
 
 CONFIRM = f"systemctl stop podwright-rollback.timer; rm {_ROLLBACK}"
 """The shell command that keeps a change for which `apply` armed a rollback; it fails when that has happened."""
@@ -58,8 +58,7 @@ def read(appliance: Mapping[str, Any]) -> State:
     return {
         **managed_files.read(sorted(paths)),
         **{f"unit {name}": _standing(unit) for name, unit in services.read((_NETWORKD, _FIREWALL, _DNSMASQ)).items()},
-        **addresses(appliance["interfaces"], run("ip", "-json", "address")),
-        "default route": default_route(Path("/proc/net/route").read_text(encoding="ascii")),
+        **_networks(appliance),
         "host name": socket.gethostname(),
         "ip_forward": Path("/proc/sys/net/ipv4/ip_forward").read_text(encoding="ascii").strip(),
         "packet filter": _packet_filter(),
@@ -248,30 +247,37 @@ _COMMANDS = {
 
 def _reconfigure_networks(appliance: Mapping[str, Any], changed: set[str]) -> None:
     """Have networkd read its files; it looks again at an interface by itself only when that one's file changed."""
-    run("networkctl", "reload")
-    interfaces = appliance["interfaces"]
-    drifted = [name for name in sorted(interfaces) if f"addresses of {name}" in changed]
-    if "default route" in changed:
-        drifted += [name for name, interface in sorted(interfaces.items()) if interface.get("gateway")]
-    unread = [name for name in dict.fromkeys(drifted) if files.network_file(name) not in changed]
-    if unread:
-        run("networkctl", "reconfigure", *unread)
-    _await_addresses(appliance)
+    if f"unit {_NETWORKD}" not in changed:  # else it has just read them, and is not ready to do so again
+        run("networkctl", "reload")
+        interfaces = appliance["interfaces"]
+        drifted = [name for name in sorted(interfaces) if f"addresses of {name}" in changed]
+        if "default route" in changed:
+            drifted += [name for name, interface in sorted(interfaces.items()) if interface.get("gateway")]
+        unread = [name for name in dict.fromkeys(drifted) if files.network_file(name) not in changed]
+        if unread:
+            run("networkctl", "reconfigure", *unread)
+    _await_networks(appliance)
 
 
-def _await_addresses(appliance: Mapping[str, Any]) -> None:
-    """Wait until networkd, which answers before it has done it, has set the addresses."""
+def _await_networks(appliance: Mapping[str, Any]) -> None:
+    """Wait until networkd, which answers before it has done it, has set addresses and the default route."""
     wanted = desired(appliance)
-    deadline = time.monotonic() + _ADDRESS_TIMEOUT_S
+    deadline = time.monotonic() + _NETWORK_TIMEOUT_S
     while True:
-        seen = addresses(appliance["interfaces"], run("ip", "-json", "address"))
-        missing = {key: text for key, text in seen.items() if text != wanted[key]}
+        missing = {key: text for key, text in _networks(appliance).items() if text != wanted[key]}
         if not missing:
             return
         if time.monotonic() > deadline:
             found = ", ".join(f"{key}: found {text or 'none'}, expected {wanted[key]}" for key, text in missing.items())
-            raise RuntimeError(f"{found} after {_ADDRESS_TIMEOUT_S} s; see networkctl status on the appliance")
+            raise RuntimeError(f"{found} after {_NETWORK_TIMEOUT_S} s; see networkctl status on the appliance")
         time.sleep(0.1)
+
+
+def _networks(appliance: Mapping[str, Any]) -> State:
+    return {
+        **addresses(appliance["interfaces"], run("ip", "-json", "address")),
+        "default route": default_route(Path("/proc/net/route").read_text(encoding="ascii")),
+    }
 
 
 def _restart_dnsmasq(hosts: Iterable[Mapping[str, str]]) -> None:
