@@ -165,9 +165,10 @@ def _lease(pool: Pool, request: Request, value: int, cloud: str | None, now: int
 def _exhausted(pool: Pool, unserved: Sequence[Request], leases: Iterable[Lease]) -> str:
     states = Counter(lease.state for lease in leases if lease.value in pool)
     asking = [described(pool.name, request.holder) for request in unserved]
+    extend = "" if pool.name == "mac" else f"extend {pool.declared_at}, or "
     return (
         f"{pool.declared_at}: pool {pool.name} of {within(pool)} has no {_NOUN[pool.name]} left for {_listed(asking)}; "
-        f"it has {pool.size} in all{_in_states(states)}; extend {pool.declared_at}, or take holders away"
+        f"it has {pool.size} in all{_in_states(states)}; {extend}take holders away"
     )
 
 
@@ -178,7 +179,7 @@ def _in_states(states: Counter[State]) -> str:
 
 def _listed(items: Sequence[str], at_most: int = 5) -> str:
     more = len(items) - at_most
-    return "; ".join([*items[:at_most], *([f"{more} more"] if more > 0 else [])])
+    return ", ".join([*items[:at_most], *([f"and {more} more"] if more > 0 else [])])
 
 
 def described(pool: PoolName, holder: str) -> str:

@@ -13,7 +13,7 @@ from podwright.allocation.changes import diff
 from podwright.allocation.database import transaction, unix_time
 from podwright.allocation.demand import NETWORK_PURPOSE
 from podwright.allocation.grant import Lease, LeaseChange, Request, described, grant
-from podwright.allocation.pools import Pool, disjoint, subnets_of
+from podwright.allocation.pools import GUEST_SUBNET_PREFIX, Pool, disjoint, subnets_of
 from podwright.errors import AllocationError
 from podwright.model.fields import Network4, VlanId, VlanRange
 
@@ -39,7 +39,10 @@ def vlan_id(text: str) -> int:
 
 def subnet(text: str) -> int:
     """The value that a subnet stands for in its pool."""
-    return int(_parsed("fixed", TypeAdapter(Network4), [text])[0].network_address)
+    network = _parsed("fixed", TypeAdapter(Network4), [text])[0]
+    if network.prefixlen != GUEST_SUBNET_PREFIX:
+        raise AllocationError(f"fixed: {network} is not a /{GUEST_SUBNET_PREFIX}; give one")
+    return int(network.network_address)
 
 
 def ask(
@@ -68,7 +71,7 @@ def ask(
         now: the time to go by.
 
     Returns:
-        What a module returns: {changed, leases: {account: value as written}, diff}.
+        What a module returns: {changed, leases: {account: VLAN id or subnet}, diff}.
 
     Raises:
         AllocationError: a lease cannot be had or given up; nothing was changed.
@@ -90,11 +93,14 @@ def ask(
 
 def _hold(
     pool: Pool, leases: Sequence[Lease], requests: Iterable[Request], now: int
-) -> tuple[dict[str, str], list[LeaseChange]]:
+) -> tuple[dict[str, int | str], list[LeaseChange]]:
     granted = grant(pool, leases, requests, None, now)
     if granted.problems:
         raise AllocationError("\n".join(granted.problems))
-    held = {holder.partition("/")[0]: lease.shown for (holder, _), lease in sorted(granted.leases.items())}
+    held = {
+        holder.partition("/")[0]: lease.value if pool.name == "guest_vlan" else lease.shown
+        for (holder, _), lease in sorted(granted.leases.items())
+    }
     return held, granted.changes
 
 
