@@ -131,24 +131,29 @@ def from_data(switch: Mapping[str, Any]) -> SwitchState:
     return SwitchState(
         vlans=None if vlans is None else {int(vlan): str(name) for vlan, name in vlans.items()},
         ports=None if ports is None else {str(name): _port_from_data(name, port) for name, port in ports.items()},
-        priority=(switch.get("spanning_tree") or {}).get("priority"),
+        priority=_number((switch.get("spanning_tree") or {}).get("priority")),
     )
 
 
 def _port_from_data(name: str, port: Mapping[str, Any]) -> Port:
-    tagged, untagged = frozenset(port.get("tagged") or ()), port.get("untagged")
+    tagged, untagged = frozenset(map(int, port.get("tagged") or ())), _number(port.get("untagged"))
     if port["mode"] == "access" and tagged:
         raise PodwrightError(
             f"ports.{name}: tagged VLANs {sorted(tagged)} on an access port, which has none; make its mode trunk"
         )
     return Port(
-        mode=port["mode"],
+        mode="access" if port["mode"] == "access" else "trunk",
         tagged=tagged - {untagged},
         untagged=untagged,
-        description=port.get("description") or "",
+        description=str(port.get("description") or ""),
         edge=bool(port.get("edge")),
-        path_cost=port.get("path_cost"),
+        path_cost=_number(port.get("path_cost")),
     )
+
+
+def _number(value: Any) -> int | None:
+    """A plain number: Ansible's are of a type of their own."""
+    return None if value is None else int(value)
 
 
 def as_data(state: SwitchState) -> dict[str, Any]:
