@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -205,7 +206,8 @@ def _whole_world(name: str, topology: Topology, root: Path) -> int:
     world.stop(name)
     process = world.start(name)
     image = f"{world.disks(name)}/.image"
-    world.run(process, [["mkdir", image], ["mount", "--bind", str(root), image], *cabling.lay(topology)])
+    bind = [f"mkdir {image}", f"mount --bind {shlex.quote(str(root))} {image}"]
+    world.run(process, [*bind, *cabling.lay(topology)])
     _start_outside(name, process)
     unfinished = _record(name, process).with_suffix(".unfinished")
     unfinished.write_bytes(_TOPOLOGY.dump_json(topology))

@@ -78,8 +78,7 @@ def host_key(name: str, host: str) -> Path:
 
 
 def _unplug(process: int, topology: Topology, host: Host) -> None:
-    if world.seen(process, Path("/run/netns", host.name)).exists():
-        world.run(process, cabling.unplug(topology, host))
+    world.run(process, cabling.unplug(topology, host))
 
 
 def _make_disk(name: str, process: int, host: Host) -> None:
@@ -108,7 +107,7 @@ def _make_disk(name: str, process: int, host: Host) -> None:
         ),
         f"touch {made}",
     ]
-    world.run(process, [["sh", "-c", command] for command in commands])
+    world.run(process, commands)
 
 
 def _options(name: str, host: Host) -> list[str]:

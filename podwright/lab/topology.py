@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
@@ -15,6 +16,7 @@ from podwright.model.views import Device, DeviceKind, devices
 
 # IFNAMSIZ of if.h(0P) is 16, with the NUL at the end.
 _INTERFACE_NAME_LENGTH = 15
+_PORT_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{_INTERFACE_NAME_LENGTH - 1}}}")
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,8 @@ def derive(cloud: Cloud) -> Topology:
     """The lab of `cloud`.
 
     Raises:
-        LabError: One controller cannot reach all devices, because management networks overlap.
+        LabError: A port cannot be an interface of Linux, or management networks overlap, so that one controller
+            cannot reach all devices.
     """
     subnets = {device.name: _management_subnet(cloud, device) for device in devices(cloud)}
     hosts = {device.name: _host(device, subnets[device.name]) for device in devices(cloud)}
@@ -165,6 +168,8 @@ def _cables(cloud: Cloud, hosts: dict[str, Host]) -> Iterator[LabCable]:
 
 def _socket(end: Port, other: Port, zone: str, hosts: dict[str, Host]) -> Socket:
     if end.name is not None:
+        if not _PORT_NAME.fullmatch(end.name):
+            raise LabError(f"{end}: not the name of an interface; give 1 to 15 letters, digits, dots, dashes")
         return Socket(end.device, end.name)
     # Not a device: the provider, or the management network of whatever is at the other end.
     return Socket(_upstream_bridge(zone) if end.device == "upstream" else hosts[other.device].bridge, None)

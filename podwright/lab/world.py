@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import select
-import shlex
 import signal
 import subprocess
 from collections.abc import Iterable, Sequence
@@ -80,14 +79,16 @@ def inside(process: int, argv: Sequence[str]) -> list[str]:
     return ["nsenter", f"--target={process}", "--mount", "--net", "--uts", "--pid", "--", *argv]
 
 
-def run(process: int, commands: Iterable[Sequence[str]]) -> None:
-    """Run the commands in the world, one after the other.
+def run(process: int, commands: Iterable[str]) -> None:
+    """Run shell commands in the world, one after the other.
+
+    When we are killed, they stop at the next one: the shell cannot say any more what it is about to do.
 
     Raises:
         LabError: One failed; the text says what it said.
     """
-    script = "\n".join(shlex.join(command) for command in commands)
-    done = subprocess.run(inside(process, ["sh", "-ex"]), input=f"umask 022\n{script}", capture_output=True, text=True)
+    script = "".join(f"{command}\n" for command in ("umask 022", *commands))
+    done = subprocess.run(inside(process, ["sh", "-ex"]), input=script, capture_output=True, text=True)
     if done.returncode:
         raise LabError("the lab's world refused a command; the last lines:\n" + "\n".join(_tail(done.stderr, 3)))
 

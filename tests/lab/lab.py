@@ -11,7 +11,8 @@ from pathlib import Path
 from podwright import lab as labs
 from podwright.lab import world
 
-CLOUD = Path(__file__).resolve().parents[2] / "inventories/lab/cloud.yml"
+ROOT = Path(__file__).resolve().parents[2]
+CLOUD = ROOT / "inventories/lab/cloud.yml"
 
 
 @dataclass(frozen=True)

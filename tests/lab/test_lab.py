@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,18 +16,22 @@ from podwright import lab as labs
 from podwright.errors import LabError
 from podwright.model import load
 from podwright.model.views import devices
-from tests.lab.lab import CLOUD, Lab
+from tests.lab.lab import CLOUD, ROOT, Lab
 
 
 @pytest.fixture
-def other_lab() -> Iterator[Lab]:
-    """A second lab, beside the shared one, that a test may break."""
-    other = Lab(f"test-{os.getpid()}-other")
-    try:
-        other.up()
-        yield other
-    finally:
-        other.down()
+def spare_lab() -> Iterator[Lab]:
+    """The name of a second lab, beside the shared one, that a test may start and break."""
+    spare = Lab(f"test-{os.getpid()}-spare")
+    yield spare
+    spare.down()
+
+
+@pytest.fixture
+def other_lab(spare_lab: Lab) -> Lab:
+    """A second lab that is up."""
+    spare_lab.up()
+    return spare_lab
 
 
 def declared_devices(lab: Lab) -> set[str]:
@@ -141,6 +147,19 @@ def test_up_alone_recovers_from_a_crash(other_lab: Lab) -> None:
     os.kill(other_lab.first_process, signal.SIGKILL)
     other_lab.up()
     assert other_lab.ssh("east-p1-hv1", "ls /root") == ""
+
+
+@pytest.mark.parametrize("delay_s", [0.1, 0.5, 1.0])
+def test_up_that_was_killed_is_finished_by_the_next(spare_lab: Lab, delay_s: float) -> None:
+    argv = [str(Path(sys.executable).with_name("podwright")), "lab", "up", "--name", spare_lab.name]
+    with subprocess.Popen(argv, stderr=subprocess.PIPE, cwd=ROOT, text=True) as first:
+        assert first.stderr is not None
+        while "cables are laid" not in first.stderr.readline():
+            assert first.poll() is None
+        time.sleep(delay_s)
+        first.kill()
+    spare_lab.up()
+    assert {row["host"] for row in labs.status(spare_lab.name) if row["power"] == "on"} == declared_devices(spare_lab)
 
 
 def machine() -> tuple[str, str, str]:
