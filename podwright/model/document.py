@@ -15,7 +15,7 @@ import yaml
 
 from podwright.errors import Mistake
 
-Path: TypeAlias = tuple[str | int, ...]
+KeyPath: TypeAlias = tuple[str | int, ...]
 
 # Where mappings of several files are merged; * is any name. Lists are joined.
 _MERGED = {
@@ -40,7 +40,7 @@ class Place(NamedTuple):
 class Finding(NamedTuple):
     """A mistake by the path of what is wrong; `Document.mistake` says where that stands."""
 
-    path: Path
+    path: KeyPath
     found: str | None
     expected: str
     remedy: str
@@ -51,12 +51,12 @@ class Document:
     """What was read, where it stands, and what was wrong with its form."""
 
     value: Any = None
-    places: dict[Path, Place] = field(default_factory=dict)
+    places: dict[KeyPath, Place] = field(default_factory=dict)
     mistakes: list[Mistake] = field(default_factory=list)
     complete: bool = True
     """False where a file could not be read, so that what it declares is unknown"""
 
-    def place(self, path: Path) -> Place:
+    def place(self, path: KeyPath) -> Place:
         """Where `path` stands, or, where it is missing, what should hold it."""
         while path and path not in self.places:
             path = path[:-1]
@@ -68,7 +68,7 @@ class Document:
         return Mistake(file, line, dotted(finding.path), finding.found, finding.expected, finding.remedy)
 
 
-def dotted(path: Path) -> str:
+def dotted(path: KeyPath) -> str:
     """The path as people write it: `zones.east.cables[3]`."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{shown(part)}" for part in path).removeprefix(".")
 
@@ -124,7 +124,7 @@ class _Reader:
         self.loader = loader
         self.open: set[yaml.Node] = set()  # the nodes around this one: an alias to one of them would never end
 
-    def read(self, node: yaml.Node, path: Path) -> Any:
+    def read(self, node: yaml.Node, path: KeyPath) -> Any:
         if not isinstance(node, yaml.CollectionNode):
             return self.scalar(node)
         if node in self.open:
@@ -140,7 +140,7 @@ class _Reader:
         except ValueError as error:  # such as the date 2026-02-30
             raise _syntax_error(str(error), node) from error
 
-    def mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
+    def mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
         value: dict[str, Any] = {}
         inherited = [pair for key, merged in node.value if _is_merge(key) for pair in self.merged(merged)]
         for key_node, value_node in inherited:
@@ -158,19 +158,19 @@ class _Reader:
             self.entry(value, key_node, value_node, path)
         return value
 
-    def sequence(self, node: yaml.Node, path: Path) -> list[Any]:
+    def sequence(self, node: yaml.Node, path: KeyPath) -> list[Any]:
         value = []
         for index, item in enumerate(node.value):
             self.note(item, (*path, index))
             value.append(self.read(item, (*path, index)))
         return value
 
-    def entry(self, value: dict[str, Any], key_node: yaml.Node, value_node: yaml.Node, path: Path) -> None:
+    def entry(self, value: dict[str, Any], key_node: yaml.Node, value_node: yaml.Node, path: KeyPath) -> None:
         key = str(key_node.value)
         self.note(key_node, (*path, key))
         value[key] = self.read(value_node, (*path, key))
 
-    def key(self, node: yaml.Node, path: Path) -> str:
+    def key(self, node: yaml.Node, path: KeyPath) -> str:
         if not isinstance(node, yaml.ScalarNode):
             raise _syntax_error("a key is text, neither a list nor a mapping", node)
         key = str(node.value)
@@ -187,10 +187,10 @@ class _Reader:
                 yield from (pair for key, value in source.value if _is_merge(key) for pair in self.merged(value))
                 yield from (pair for pair in source.value if not _is_merge(pair[0]))
 
-    def note(self, node: yaml.Node, path: Path) -> None:
+    def note(self, node: yaml.Node, path: KeyPath) -> None:
         self.document.places[path] = Place(self.file, node.start_mark.line + 1)
 
-    def wrong(self, node: yaml.Node, path: Path, words: tuple[str, str, str]) -> None:
+    def wrong(self, node: yaml.Node, path: KeyPath, words: tuple[str, str, str]) -> None:
         place = Place(self.file, node.start_mark.line + 1)
         self.document.mistakes.append(Mistake(*place, dotted(path), *words))
 
@@ -214,7 +214,7 @@ def _syntax_mistake(file: str, error: yaml.YAMLError) -> Mistake:
     return Mistake(file, mark.line + 1 if mark else None, "", "this", "YAML", remedy)
 
 
-def _merge(merged: Document, document: Document, ours: Any, theirs: Any, path: Path, pattern: Path) -> Any:
+def _merge(merged: Document, document: Document, ours: Any, theirs: Any, path: KeyPath, pattern: KeyPath) -> Any:
     if pattern in _MERGED and isinstance(ours, dict) and isinstance(theirs, dict):
         return _merge_keys(merged, document, ours, theirs, path, pattern)
     if pattern in _JOINED and isinstance(ours, list) and isinstance(theirs, list):
@@ -227,7 +227,7 @@ def _merge(merged: Document, document: Document, ours: Any, theirs: Any, path: P
 
 
 def _merge_keys(
-    merged: Document, document: Document, ours: dict[str, Any], theirs: dict[str, Any], path: Path, pattern: Path
+    merged: Document, document: Document, ours: dict[str, Any], theirs: dict[str, Any], path: KeyPath, pattern: KeyPath
 ) -> dict[str, Any]:
     for key, value in theirs.items():
         below = (*pattern, "*" if pattern in {("zones",), ("zones", "*", "pods")} else key)

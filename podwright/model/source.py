@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from podwright.errors import InvalidInput, Mistake
-from podwright.model import document as yaml_document
 from podwright.model.checks import cross_check
 from podwright.model.cloud import Cloud
-from podwright.model.document import Document, Finding, merge, read_document
+from podwright.model.document import Document, Finding, KeyPath, Place, merge, read_document
 from podwright.model.fields import PUBLIC_KEY
 from podwright.model.structure import read_structure
 
 # Everything that names a file of the controller; * is any name.
-_LOCAL_FILES: tuple[yaml_document.Path, ...] = (
+_LOCAL_FILES: tuple[KeyPath, ...] = (
     ("administrator_key_file",),
     ("state_directory",),
     ("images", "*", "disk"),
@@ -39,6 +38,7 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Cloud:
     directory = path.absolute().parent
     files = [path, *sorted((directory / "cloud.d").glob("*.yml"))]
     document = merge(_read(file, directory) for file in files)
+    document.mistakes += _overlooked(directory)
     findings = [
         *_signed(document),
         *_resolve(document, directory, environment),
@@ -63,7 +63,14 @@ def _read(file: Path, directory: Path) -> Document:
         return read_document(name, file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         mistake = Mistake(name, None, "", str(file), "a readable file", f"{_reason(error)}: name an existing YAML file")
-        return Document(mistakes=[mistake], complete=False, places={(): yaml_document.Place(name, None)})
+        return Document(mistakes=[mistake], complete=False, places={(): Place(name, None)})
+
+
+def _overlooked(directory: Path) -> Iterator[Mistake]:
+    """Files that somebody meant for a part of the declaration: what they declare would be taken for removed."""
+    for file in sorted((directory / "cloud.d").glob("*.yaml")):
+        name = os.path.relpath(file, directory)
+        yield Mistake(name, None, "", file.name, "a name that ends with .yml", f"rename it to {file.stem}.yml")
 
 
 def _signed(document: Document) -> Iterator[Finding]:
@@ -88,12 +95,10 @@ def _resolve(document: Document, directory: Path, environment: Mapping[str, str]
         root["database"] = f"sqlite:///{root['state_directory']}/leases.db"
 
 
-def _present(
-    root: Any, patterns: tuple[yaml_document.Path, ...]
-) -> Iterator[tuple[yaml_document.Path, dict[Any, Any]]]:
+def _present(root: Any, patterns: tuple[KeyPath, ...]) -> Iterator[tuple[KeyPath, dict[Any, Any]]]:
     """Each path that is declared, with the mapping that holds its last key."""
     for pattern in patterns:
-        holders: list[tuple[yaml_document.Path, Any]] = [((), root)]
+        holders: list[tuple[KeyPath, Any]] = [((), root)]
         for part in pattern[:-1]:
             holders = [
                 ((*path, key), holder[key])
@@ -106,7 +111,7 @@ def _present(
                 yield (*path, pattern[-1]), holder
 
 
-def _expand(path: yaml_document.Path, holder: dict[Any, Any], environment: Mapping[str, str]) -> Iterator[Finding]:
+def _expand(path: KeyPath, holder: dict[Any, Any], environment: Mapping[str, str]) -> Iterator[Finding]:
     text = holder[path[-1]]
     if not isinstance(text, str):
         return
@@ -121,7 +126,7 @@ def _add_administrator_keys(document: Document) -> Iterator[Finding]:
     file, declared = document.value.get("administrator_key_file"), document.value.get("administrator_keys", [])
     if not isinstance(file, str) or not isinstance(declared, list):
         return
-    path: yaml_document.Path = ("administrator_key_file",)
+    path: KeyPath = ("administrator_key_file",)
     try:
         lines = [line.strip() for line in Path(file).read_text(encoding="utf-8").splitlines()]
     except (OSError, UnicodeDecodeError) as error:

@@ -11,13 +11,13 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from podwright.model.cloud import Cloud, Declared
-from podwright.model.document import Finding, Path, shown
+from podwright.model.document import Finding, KeyPath, shown
 from podwright.model.fields import SALVAGE
 
 _KEY = "[key]"  # how pydantic's locations end where not a value but its key is wrong
 
 
-def read_structure(value: Any) -> tuple[Cloud, list[Finding], set[Path]]:
+def read_structure(value: Any) -> tuple[Cloud, list[Finding], set[KeyPath]]:
     """The cloud, all that is wrong with its shape, and the paths whose values are wrong or missing.
 
     Where something is wrong, the cloud is what could be salvaged: everything
@@ -39,7 +39,7 @@ def read_structure(value: Any) -> tuple[Cloud, list[Finding], set[Path]]:
     return Cloud.model_validate(value, context=SALVAGE), findings, wrong
 
 
-def declared_at(path: Path) -> type[Declared]:
+def declared_at(path: KeyPath) -> type[Declared]:
     """The type of what stands at `path`.
 
     Raises:
@@ -91,7 +91,7 @@ def _finding(details: ErrorDetails) -> Finding:
     return Finding(path, found, "right", details["msg"])
 
 
-def _unknown_key(path: Path) -> Finding:
+def _unknown_key(path: KeyPath) -> Finding:
     declared = declared_at(path[:-1])
     words = re.sub(r"(?<!^)(?=[A-Z])", " ", declared.__name__).lower()
     article = "an" if words[0] in "aeiou" else "a"
@@ -104,6 +104,6 @@ def _nearest(name: str, known: Collection[str]) -> str | None:
     return next(iter(get_close_matches(name, sorted(known), n=1)), None)
 
 
-def _description(path: Path) -> str:
+def _description(path: KeyPath) -> str:
     field = declared_at(path[:-1]).model_fields[str(path[-1])]
     return field.description or str(path[-1])

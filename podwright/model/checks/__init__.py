@@ -10,14 +10,14 @@ from __future__ import annotations
 from podwright.model.checks import accounts, cables, names, networks, references
 from podwright.model.checks.declaration import Declaration
 from podwright.model.cloud import Cloud
-from podwright.model.document import Document, Finding, Path
+from podwright.model.document import Document, Finding, KeyPath
 
 __all__ = ["cross_check"]
 
 _CHECKS = (names.check, references.check, networks.check, cables.check, accounts.check)
 
 
-def cross_check(cloud: Cloud, document: Document, wrong: set[Path]) -> list[Finding]:
+def cross_check(cloud: Cloud, document: Document, wrong: set[KeyPath]) -> list[Finding]:
     """All that does not fit together; `wrong` are the paths whose values are known to be wrong already."""
     declaration = Declaration(cloud, document, frozenset(wrong))
     return [finding for check in _CHECKS for finding in check(declaration) if not declaration.doubtful(finding.path)]

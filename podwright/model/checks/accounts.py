@@ -8,7 +8,7 @@ from ipaddress import IPv4Network
 
 from podwright.model.checks.declaration import Declaration
 from podwright.model.cloud import AUTO_PREFIX_LENGTH, Account
-from podwright.model.document import Finding, Path
+from podwright.model.document import Finding, KeyPath
 
 
 def check(declaration: Declaration) -> Iterator[Finding]:
@@ -17,15 +17,15 @@ def check(declaration: Declaration) -> Iterator[Finding]:
         if zone.guest_subnets and zone.guest_subnets.prefixlen > AUTO_PREFIX_LENGTH:
             remedy = f"give a prefix length of at most {AUTO_PREFIX_LENGTH}, for each guest network gets one of that"
             yield Finding(("zones", name, "guest_subnets"), str(zone.guest_subnets), "large enough", remedy)
+    yield from _pods(declaration)
     for name, account in declaration.cloud.accounts.items():
-        path: Path = ("accounts", name)
+        path: KeyPath = ("accounts", name)
         yield from _one_network_per_zone(declaration, path, account)
         yield from _guest_subnets(path, account)
-        yield from _pods(declaration, path, account)
         yield from _anti_affinity(declaration, path, account)
 
 
-def _one_network_per_zone(declaration: Declaration, path: Path, account: Account) -> Iterator[Finding]:
+def _one_network_per_zone(declaration: Declaration, path: KeyPath, account: Account) -> Iterator[Finding]:
     first: dict[str, str] = {}
     for name, network in account.guest_networks.items():
         other = first.setdefault(network.zone, name) if network.zone is not None else name
@@ -35,7 +35,7 @@ def _one_network_per_zone(declaration: Declaration, path: Path, account: Account
             yield Finding((*path, "guest_networks", name), name, f"the only guest network in {network.zone}", remedy)
 
 
-def _guest_subnets(path: Path, account: Account) -> Iterator[Finding]:
+def _guest_subnets(path: KeyPath, account: Account) -> Iterator[Finding]:
     machines = Counter(machine.guest_network for machine in account.machines.values())
     for name, network in account.guest_networks.items():
         at = (*path, "guest_networks", name, "subnet")
@@ -50,21 +50,24 @@ def _guest_subnets(path: Path, account: Account) -> Iterator[Finding]:
             yield Finding(at, str(network.subnet), "large enough", remedy.replace(" 1 machines", " a machine"))
 
 
-def _pods(declaration: Declaration, path: Path, account: Account) -> Iterator[Finding]:
-    """A guest network has a routing appliance, which needs a hypervisor and storage."""
-    for name, network in account.guest_networks.items():
-        placed = declaration.pod_of(network)
-        for kind in ("hypervisors", "storage_servers") if placed else ():
-            if placed and not getattr(placed.pod, kind) and not declaration.doubtful((*placed.path, kind)):
-                words = kind.replace("_", " ")
-                remedy = f"declare one in pod {placed.name} of {placed.zone_name}, or choose another pod"
-                at = (*path, "guest_networks", name)
-                yield Finding(at, f"{placed.zone_name}'s pod {placed.name}", f"a pod with {words}", remedy)
+def _pods(declaration: Declaration) -> Iterator[Finding]:
+    """A guest network has a routing appliance, which needs a hypervisor and a disk."""
+    accounts = declaration.cloud.accounts.values()
+    networks = (network for account in accounts for network in account.guest_networks.values())
+    used = {placed.path: placed for network in networks if (placed := declaration.pod_of(network))}
+    for path, placed in used.items():
+        if not placed.pod.hypervisors:
+            remedy = "declare one in a pod that guest networks are in"
+            yield Finding((*path, "hypervisors"), None, "a hypervisor", remedy)
+        servers = sorted(placed.pod.storage_servers)
+        if len(servers) != 1:  # no lease says which of two a disk is on
+            remedy = "declare exactly one in a pod that guest networks are in"
+            yield Finding((*path, "storage_servers"), " and ".join(servers) or None, "one storage server", remedy)
 
 
-def _anti_affinity(declaration: Declaration, path: Path, account: Account) -> Iterator[Finding]:
+def _anti_affinity(declaration: Declaration, path: KeyPath, account: Account) -> Iterator[Finding]:
     """Machines that avoid each other need a hypervisor each."""
-    groups: dict[tuple[str, Path], list[str]] = defaultdict(list)
+    groups: dict[tuple[str, KeyPath], list[str]] = defaultdict(list)
     for name, machine in account.machines.items():
         placed = declaration.pod_of(account.guest_networks.get(machine.guest_network))
         if placed and machine.anti_affinity is not None:
@@ -79,7 +82,7 @@ def _anti_affinity(declaration: Declaration, path: Path, account: Account) -> It
         yield from _pinned_together(declaration, path, account, names)
 
 
-def _pinned_together(declaration: Declaration, path: Path, account: Account, names: list[str]) -> Iterator[Finding]:
+def _pinned_together(declaration: Declaration, path: KeyPath, account: Account, names: list[str]) -> Iterator[Finding]:
     first: dict[str, str] = {}
     for name in names:
         hypervisor = account.machines[name].hypervisor

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from podwright.model.checks.declaration import Declaration
 from podwright.model.cloud import Zone
-from podwright.model.document import Finding, Path
+from podwright.model.document import Finding, KeyPath
 from podwright.model.fields import Port
 from podwright.model.structure import alternative
 
@@ -34,7 +34,7 @@ class _Device:
 
     kind: str
     pod: str | None
-    path: Path
+    path: KeyPath
 
 
 def check(declaration: Declaration) -> Iterator[Finding]:
@@ -50,7 +50,7 @@ def check(declaration: Declaration) -> Iterator[Finding]:
 
 
 def _devices(zone_name: str, zone: Zone) -> dict[str, _Device]:
-    base: Path = ("zones", zone_name)
+    base: KeyPath = ("zones", zone_name)
     declared = [(name, _Device("zone_switches", None, (*base, "zone_switches", name))) for name in zone.zone_switches]
     for pod_name, pod in zone.pods.items():
         for kind in ("pod_switches", *_HOSTS):
@@ -64,7 +64,7 @@ def _devices(zone_name: str, zone: Zone) -> dict[str, _Device]:
 
 
 def _too_few_switches(name: str, zone: Zone) -> Iterator[Finding]:
-    path: Path = ("zones", name, "zone_switches")
+    path: KeyPath = ("zones", name, "zone_switches")
     if not zone.zone_switches:
         yield Finding(path, None, "a zone switch", "declare one, or better a pair")
     for pod_name, pod in zone.pods.items():
@@ -75,9 +75,9 @@ def _too_few_switches(name: str, zone: Zone) -> Iterator[Finding]:
 
 def _ends(declaration: Declaration, name: str, zone: Zone, zones: dict[str, dict[str, _Device]]) -> Iterator[Finding]:
     """Each end by itself: a device of the zone, and a port that no other cable has."""
-    users: dict[Port, Path] = {}
+    users: dict[Port, KeyPath] = {}
     for index, cable in enumerate(zone.cables):
-        path: Path = ("zones", name, "cables", index)
+        path: KeyPath = ("zones", name, "cables", index)
         for end in cable.ends if cable else ():
             device = zones[name].get(end.device)
             if end.device in _OUTSIDE:
@@ -104,7 +104,7 @@ def _unreadable(declaration: Declaration, zone_name: str) -> bool:
     )
 
 
-def _unknown_device(path: Path, end: Port, zone_name: str, zones: dict[str, dict[str, _Device]]) -> Finding:
+def _unknown_device(path: KeyPath, end: Port, zone_name: str, zones: dict[str, dict[str, _Device]]) -> Finding:
     elsewhere = next((zone for zone, devices in zones.items() if end.device in devices), None)
     if elsewhere:
         remedy = f"it is in {elsewhere}, and no cable leaves a zone: remove the cable"
@@ -114,7 +114,7 @@ def _unknown_device(path: Path, end: Port, zone_name: str, zones: dict[str, dict
     return Finding(path, end.device, f"a device of {zone_name}", remedy)
 
 
-def _unfit_interface(path: Path, end: Port, device: _Device) -> Iterator[Finding]:
+def _unfit_interface(path: KeyPath, end: Port, device: _Device) -> Iterator[Finding]:
     if device.kind == "pod_switches" or end.name is None:
         return  # names of its own making, such as GigabitEthernet1/0/1
     if len(end.name) > _LONGEST_INTERFACE:
@@ -130,7 +130,7 @@ def _pairs(zone_name: str, zone: Zone, devices: dict[str, _Device]) -> Iterator[
     for index, cable in enumerate(zone.cables):
         if cable is None:
             continue
-        path: Path = ("zones", zone_name, "cables", index)
+        path: KeyPath = ("zones", zone_name, "cables", index)
         outside = [end for end in cable.ends if end.device in _OUTSIDE]
         known = [device for end in cable.ends if (device := devices.get(end.device))]
         shown = f"{cable.a} to {cable.b}"

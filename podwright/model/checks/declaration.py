@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from podwright.model.cloud import Cloud, GuestNetwork, Pod, Zone
-from podwright.model.document import Document, Finding, Path, dotted
+from podwright.model.document import Document, Finding, KeyPath, dotted
 from podwright.model.structure import alternative
 
 
@@ -18,7 +18,7 @@ class PlacedPod(NamedTuple):
     zone: Zone
     name: str
     pod: Pod
-    path: Path
+    path: KeyPath
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,13 @@ class Declaration:
 
     cloud: Cloud
     document: Document
-    wrong: frozenset[Path]
+    wrong: frozenset[KeyPath]
 
-    def where(self, path: Path) -> str:
+    def where(self, path: KeyPath) -> str:
         """The path with its place, for people."""
         return f"{dotted(path)} ({self.document.place(path)})"
 
-    def doubtful(self, path: Path) -> bool:
+    def doubtful(self, path: KeyPath) -> bool:
         """Whether what stands at `path` is wrong, or something around it."""
         return bool(self.wrong) and any(path[:length] in self.wrong for length in range(1, len(path) + 1))
 
@@ -54,7 +54,7 @@ class Declaration:
         return PlacedPod(network.zone, zone, name, zone.pods[name], ("zones", network.zone, "pods", name))
 
     def unknown(
-        self, path: Path, name: str | None, kind: str, known: Collection[str], among: Path
+        self, path: KeyPath, name: str | None, kind: str, known: Collection[str], among: KeyPath
     ) -> Iterator[Finding]:
         """A mistake when `name` is not one of `known`, the keys of `among`; unless we cannot know."""
         if name is not None and name not in known and not self.doubtful(among):

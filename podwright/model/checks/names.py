@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from podwright.model.checks.declaration import Declaration
-from podwright.model.document import Finding, Path
+from podwright.model.document import Finding, KeyPath
 from podwright.model.views import KIND_GROUPS, account_group, appliance_name, domain_name, pod_group, zone_group
 
 # RFC 1035 section 2.3.4: a label has at most 63 octets. Appliances and machines are hosts with a name.
@@ -22,7 +22,7 @@ def check(declaration: Declaration) -> Iterator[Finding]:
 
 
 def _hosts(declaration: Declaration) -> Iterator[Finding]:
-    holders: dict[str, Path] = {}
+    holders: dict[str, KeyPath] = {}
     for name, path, shown in _host_names(declaration):
         if name in _RESERVED:
             yield Finding(path, name, "a name to choose", "it means something else: take another")
@@ -35,7 +35,7 @@ def _hosts(declaration: Declaration) -> Iterator[Finding]:
             yield Finding(path, shown, "a name of its own", remedy)
 
 
-def _host_names(declaration: Declaration) -> Iterator[tuple[str, Path, str]]:
+def _host_names(declaration: Declaration) -> Iterator[tuple[str, KeyPath, str]]:
     """(name, path of what has it, the name as a message shows it) of all hosts and domains."""
     for zone_name, zone in declaration.cloud.zones.items():
         for name in zone.zone_switches:
@@ -45,7 +45,7 @@ def _host_names(declaration: Declaration) -> Iterator[tuple[str, Path, str]]:
             for name in getattr(placed.pod, kind):
                 yield name, (*placed.path, kind, name), name
     for account_name, account in declaration.cloud.accounts.items():
-        base: Path = ("accounts", account_name)
+        base: KeyPath = ("accounts", account_name)
         zones: dict[str, str] = {}
         for name, network in account.guest_networks.items():
             zones.setdefault(network.zone, name)
@@ -59,8 +59,8 @@ def _host_names(declaration: Declaration) -> Iterator[tuple[str, Path, str]]:
 
 def _groups(declaration: Declaration) -> Iterator[Finding]:
     cloud = declaration.cloud
-    holders: dict[str, Path | None] = dict.fromkeys(KIND_GROUPS.values())
-    groups: list[tuple[str, Path]] = [(zone_group(name), ("zones", name)) for name in cloud.zones]
+    holders: dict[str, KeyPath | None] = dict.fromkeys(KIND_GROUPS.values())
+    groups: list[tuple[str, KeyPath]] = [(zone_group(name), ("zones", name)) for name in cloud.zones]
     groups += [(pod_group(pod.zone_name, pod.name), pod.path) for pod in declaration.pods()]
     groups += [(account_group(name), ("accounts", name)) for name in cloud.accounts]
     for group, path in groups:

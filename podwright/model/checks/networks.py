@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from podwright.model.checks.declaration import Declaration, PlacedPod
 from podwright.model.cloud import ManagedDevice, Network, Zone
-from podwright.model.document import Finding, Path
+from podwright.model.document import Finding, KeyPath
 
 _NETWORKS = ("management", "storage", "public")
 _LEASED = ("management", "public")  # where routing appliances have an address and zone switches a gateway
@@ -22,7 +22,7 @@ class _Claim(NamedTuple):
     """An address and who has it, for people."""
 
     address: IPv4Address
-    path: Path
+    path: KeyPath
     owner: str
 
 
@@ -31,7 +31,7 @@ class _Subnet(NamedTuple):
 
     subnet: IPv4Network
     order: int
-    path: Path
+    path: KeyPath
 
 
 def check(declaration: Declaration) -> Iterator[Finding]:
@@ -55,7 +55,7 @@ def usable(subnet: IPv4Network) -> tuple[IPv4Address, IPv4Address]:
 
 
 def _overlaps(declaration: Declaration, name: str, zone: Zone, pods: Iterable[PlacedPod]) -> Iterator[Finding]:
-    routed: list[tuple[IPv4Network | None, Path]] = [
+    routed: list[tuple[IPv4Network | None, KeyPath]] = [
         (zone.upstream.network, ("zones", name, "upstream", "network")),
         (zone.guest_subnets, ("zones", name, "guest_subnets")),
     ]
@@ -87,7 +87,7 @@ def _management(declaration: Declaration, name: str, zone: Zone, pods: list[Plac
                 remedy = f"give a part of zones.{name}.management_network, or widen that"
                 yield Finding(path, str(subnet), f"a part of {whole}", remedy)
     for switch_name, switch in zone.zone_switches.items():
-        at: Path = ("zones", name, "zone_switches", switch_name, "management_address")
+        at: KeyPath = ("zones", name, "zone_switches", switch_name, "management_address")
         yield from _outside(at, switch.management_address, whole)
         for subnet, path in subnets:
             if switch.management_address is not None and switch.management_address in subnet:
@@ -122,7 +122,7 @@ def _pod_addresses(pod: PlacedPod) -> Iterator[Finding]:
                 yield from _outside((*path, "storage_address"), device.storage_address, networks.storage.subnet)
 
 
-def _incomplete(path: Path, network: Network) -> Iterator[Finding]:
+def _incomplete(path: KeyPath, network: Network) -> Iterator[Finding]:
     needed = {
         "gateway": ("a gateway", "add the address that the zone switches share"),
         "lease_range": ("a lease range", "add the first and the last address for routing appliances"),
@@ -132,14 +132,14 @@ def _incomplete(path: Path, network: Network) -> Iterator[Finding]:
             yield Finding((*path, key), None, expected, remedy)
 
 
-def _superfluous(path: Path, network: Network) -> Iterator[Finding]:
+def _superfluous(path: KeyPath, network: Network) -> Iterator[Finding]:
     for key in ("gateway", "lease_range"):
         if (value := getattr(network, key)) is not None:
             remedy = "remove it: nobody routes this network and no appliance has an address in it"
             yield Finding((*path, key), str(value), "for a storage network", remedy)
 
 
-def _outside(path: Path, address: IPv4Address | None, subnet: IPv4Network | None) -> Iterator[Finding]:
+def _outside(path: KeyPath, address: IPv4Address | None, subnet: IPv4Network | None) -> Iterator[Finding]:
     if address is None or subnet is None:
         return
     first, last = usable(subnet)
@@ -148,7 +148,7 @@ def _outside(path: Path, address: IPv4Address | None, subnet: IPv4Network | None
 
 
 def _switch_addresses_outside(
-    path: Path, gateway: IPv4Address | None, subnet: IPv4Network | None, zone: Zone
+    path: KeyPath, gateway: IPv4Address | None, subnet: IPv4Network | None, zone: Zone
 ) -> Iterator[Finding]:
     if gateway is None or subnet is None or gateway not in subnet:
         return
@@ -181,7 +181,7 @@ def _taken(declaration: Declaration, name: str, zone: Zone, pods: list[PlacedPod
 
 def _shared_addresses(declaration: Declaration, name: str, zone: Zone, pods: list[PlacedPod]) -> Iterator[_Claim]:
     """The gateways, and the addresses that the zone switches have right above them."""
-    upstream: Path = ("zones", name, "upstream")
+    upstream: KeyPath = ("zones", name, "upstream")
     if zone.upstream.gateway is not None:
         path = (*upstream, "gateway")
         yield _Claim(zone.upstream.gateway, path, declaration.where(path))
@@ -197,11 +197,11 @@ def _shared_addresses(declaration: Declaration, name: str, zone: Zone, pods: lis
 
 
 def _device_addresses(declaration: Declaration, name: str, zone: Zone, pods: list[PlacedPod]) -> Iterator[_Claim]:
-    devices: list[tuple[Path, Mapping[str, ManagedDevice]]] = [(("zones", name, "zone_switches"), zone.zone_switches)]
+    kinds: list[tuple[KeyPath, Mapping[str, ManagedDevice]]] = [(("zones", name, "zone_switches"), zone.zone_switches)]
     for pod in pods:
         for kind in ("pod_switches", "storage_servers", "hypervisors"):
-            devices.append(((*pod.path, kind), getattr(pod.pod, kind)))
-    for path, named in devices:
+            kinds.append(((*pod.path, kind), getattr(pod.pod, kind)))
+    for path, named in kinds:
         for device_name, device in named.items():
             for key in ("management_address", "storage_address"):
                 if (address := getattr(device, key, None)) is not None:
@@ -211,9 +211,9 @@ def _device_addresses(declaration: Declaration, name: str, zone: Zone, pods: lis
 
 def _infrastructure_vlans(declaration: Declaration, pods: list[PlacedPod]) -> Iterator[Finding]:
     """No two in a pod are equal; nor, of what reaches the zone switches, any two in a zone (they bridge it)."""
-    in_zone: dict[int, Path] = {}
+    in_zone: dict[int, KeyPath] = {}
     for pod in pods:
-        in_pod: dict[int, Path] = {}
+        in_pod: dict[int, KeyPath] = {}
         for key in _NETWORKS:
             vlan, path = getattr(pod.pod.networks, key).vlan, (*pod.path, "networks", key, "vlan")
             if vlan is None:
@@ -255,7 +255,7 @@ def _guest_networks(declaration: Declaration) -> Iterator[Finding]:
                 routed[pod.path].append((path, subnet))
 
     @cache  # most accounts have the same subnet
-    def met(pod: Path, subnet: IPv4Network) -> list[tuple[Path, IPv4Network]]:
+    def met(pod: KeyPath, subnet: IPv4Network) -> list[tuple[KeyPath, IPv4Network]]:
         return [(path, other) for path, other in routed[pod] if subnet.overlaps(other)]
 
     for account_name, account in declaration.cloud.accounts.items():
@@ -263,6 +263,6 @@ def _guest_networks(declaration: Declaration) -> Iterator[Finding]:
             placed = declaration.pod_of(network)
             if placed and isinstance(network.subnet, IPv4Network):
                 for path, other in met(placed.path, network.subnet):
-                    at: Path = ("accounts", account_name, "guest_networks", name, "subnet")
+                    at: KeyPath = ("accounts", account_name, "guest_networks", name, "subnet")
                     remedy = f"{declaration.where(path)} is {other}: give another"
                     yield Finding(at, str(network.subnet), "apart from what its pod routes", remedy)

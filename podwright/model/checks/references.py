@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from podwright.model.checks.declaration import Declaration, PlacedPod
 from podwright.model.cloud import Account, Machine
-from podwright.model.document import Finding, Path
+from podwright.model.document import Finding, KeyPath
 from podwright.model.structure import listed
 
 
@@ -15,7 +15,7 @@ def check(declaration: Declaration) -> Iterator[Finding]:
     cloud = declaration.cloud
     for name, image in cloud.images.items():
         in_vain = [key for key in ("initrd", "command_line") if getattr(image, key)]
-        path: Path = ("images", name, "kernel")
+        path: KeyPath = ("images", name, "kernel")
         if in_vain and image.kernel is None:
             yield Finding(path, None, "a kernel", f"add its file, or remove {' and '.join(in_vain)}")
     for name, zone in cloud.zones.items():
@@ -32,13 +32,13 @@ def check(declaration: Declaration) -> Iterator[Finding]:
             yield from _machine(declaration, ("accounts", name, "machines", machine_name), account, machine)
 
 
-def _shape(declaration: Declaration, path: Path, image: str, offering: str) -> Iterator[Finding]:
+def _shape(declaration: Declaration, path: KeyPath, image: str, offering: str) -> Iterator[Finding]:
     cloud = declaration.cloud
     yield from declaration.unknown((*path, "image"), image, "an image", cloud.images, ("images",))
     yield from declaration.unknown((*path, "offering"), offering, "an offering", cloud.offerings, ("offerings",))
 
 
-def _guest_networks(declaration: Declaration, account_path: Path, account: Account) -> Iterator[Finding]:
+def _guest_networks(declaration: Declaration, account_path: KeyPath, account: Account) -> Iterator[Finding]:
     zones = declaration.cloud.zones
     for name, network in account.guest_networks.items():
         path = (*account_path, "guest_networks", name)
@@ -46,7 +46,7 @@ def _guest_networks(declaration: Declaration, account_path: Path, account: Accou
         zone = zones.get(network.zone)
         if zone is None:
             continue
-        pods: Path = ("zones", network.zone, "pods")
+        pods: KeyPath = ("zones", network.zone, "pods")
         yield from declaration.unknown((*path, "pod"), network.pod, f"a pod of {network.zone}", zone.pods, pods)
         if network.pod is None and len(zone.pods) != 1 and not declaration.doubtful(pods):
             remedy = (
@@ -61,7 +61,7 @@ def _guest_networks(declaration: Declaration, account_path: Path, account: Accou
                 yield Finding((*path, "subnet"), "auto", f"possible in {network.zone}", remedy)
 
 
-def _machine(declaration: Declaration, path: Path, account: Account, machine: Machine) -> Iterator[Finding]:
+def _machine(declaration: Declaration, path: KeyPath, account: Account, machine: Machine) -> Iterator[Finding]:
     networks = (*path[:2], "guest_networks")
     known = account.guest_networks
     yield from declaration.unknown(
@@ -73,7 +73,7 @@ def _machine(declaration: Declaration, path: Path, account: Account, machine: Ma
         yield from _hypervisor(declaration, (*path, "hypervisor"), machine.hypervisor, placed)
 
 
-def _hypervisor(declaration: Declaration, path: Path, name: str, placed: PlacedPod) -> Iterator[Finding]:
+def _hypervisor(declaration: Declaration, path: KeyPath, name: str, placed: PlacedPod) -> Iterator[Finding]:
     kind = f"a hypervisor of pod {placed.name} of {placed.zone_name}"
     hypervisors = placed.pod.hypervisors
     elsewhere = next((pod for pod in declaration.pods() if name in pod.pod.hypervisors), None)
