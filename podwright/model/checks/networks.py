@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from ipaddress import IPv4Address, IPv4Network
-from itertools import pairwise
 from typing import NamedTuple
 
 from podwright.model.checks.declaration import Declaration, PlacedPod
@@ -16,6 +15,7 @@ from podwright.model.document import Finding, KeyPath
 
 _NETWORKS = ("management", "storage", "public")
 _LEASED = ("management", "public")  # where routing appliances have an address and zone switches a gateway
+_LAST_ADDRESS = 2**32 - 1
 
 
 class _Claim(NamedTuple):
@@ -47,11 +47,6 @@ def check(declaration: Declaration) -> Iterator[Finding]:
         yield from _infrastructure_vlans(declaration, pods)
         yield from _taken(declaration, name, zone, pods)
     yield from _guest_networks(declaration)
-
-
-def usable(subnet: IPv4Network) -> tuple[IPv4Address, IPv4Address]:
-    """The first and the last address that a host may have (RFC 3021: all of a /31)."""
-    return (subnet[1], subnet[-2]) if subnet.prefixlen < 31 else (subnet[0], subnet[-1])
 
 
 def _overlaps(declaration: Declaration, name: str, zone: Zone, pods: Iterable[PlacedPod]) -> Iterator[Finding]:
@@ -142,9 +137,14 @@ def _superfluous(path: KeyPath, network: Network) -> Iterator[Finding]:
 def _outside(path: KeyPath, address: IPv4Address | None, subnet: IPv4Network | None) -> Iterator[Finding]:
     if address is None or subnet is None:
         return
-    first, last = usable(subnet)
+    first, last = _usable(subnet)
     if not first <= address <= last:
         yield Finding(path, str(address), f"an address for a host in {subnet}", f"give one of {first} to {last}")
+
+
+def _usable(subnet: IPv4Network) -> tuple[IPv4Address, IPv4Address]:
+    """The first and the last address that a host may have (RFC 3021: all of a /31)."""
+    return (subnet[1], subnet[-2]) if subnet.prefixlen < 31 else (subnet[0], subnet[-1])
 
 
 def _switch_addresses_outside(
@@ -152,10 +152,12 @@ def _switch_addresses_outside(
 ) -> Iterator[Finding]:
     if gateway is None or subnet is None or gateway not in subnet:
         return
-    last = usable(subnet)[1]
+    first, last = map(int, _usable(subnet))
     count = len(zone.zone_switches)
-    if gateway <= last < gateway + count:
-        remedy = f"give one of at most {last - count}, for each zone switch has an address right above it"
+    if int(gateway) <= last < int(gateway) + count:
+        why = "for each zone switch has an address right above it"
+        fits = last - count >= first
+        remedy = f"give one of at most {IPv4Address(last - count)}, {why}" if fits else f"widen the subnet, {why}"
         yield Finding(path, str(gateway), f"low enough in {subnet}", remedy)
 
 
@@ -192,7 +194,7 @@ def _shared_addresses(declaration: Declaration, name: str, zone: Zone, pods: lis
     for gateway, path in shared:
         if gateway is not None:
             yield _Claim(gateway, path, declaration.where(path))
-            for above, switch in enumerate(sorted(zone.zone_switches), start=1):
+            for above, switch in enumerate(sorted(zone.zone_switches)[: _LAST_ADDRESS - int(gateway)], start=1):
                 yield _Claim(gateway + above, path, f"{switch}, next to {declaration.where(path)},")
 
 
@@ -236,10 +238,11 @@ def _guest_vlans(declaration: Declaration, pod: PlacedPod) -> Iterator[Finding]:
                 remedy = f"{declaration.where(at)} is {vlan}: leave it out"
                 yield Finding(path, str(item), "free of infrastructure VLANs", remedy)
     ranges.sort(key=lambda one: (one[0].first, one[0].last))
-    for (below, first), (item, second) in pairwise(ranges):
-        if item.first <= below.last:
-            remedy = f"{declaration.where(first)} is {below}: leave out what both have"
-            yield Finding(second, str(item), "a range of its own", remedy)
+    for number, (item, path) in enumerate(ranges[1:], start=1):
+        furthest, at = max(ranges[:number], key=lambda one: one[0].last)
+        if item.first <= furthest.last:
+            remedy = f"{declaration.where(at)} is {furthest}: leave out what both have"
+            yield Finding(path, str(item), "a range of its own", remedy)
 
 
 def _guest_networks(declaration: Declaration) -> Iterator[Finding]:

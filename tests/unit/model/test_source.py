@@ -124,7 +124,25 @@ def test_ten_thousand_machines_are_read_in_seconds(tmp_path: Path) -> None:
 
 
 JUNK: st.SearchStrategy[Any] = st.sampled_from(
-    [None, True, 0, -1, 4095, 2.5, "", "x", "auto", "upstream", "10.64.1.31", "10.0.0.0/8", [], {}]
+    [
+        None,
+        True,
+        0,
+        -1,
+        4095,
+        2.5,
+        "",
+        "x",
+        "auto",
+        "upstream",
+        "10.64.1.31",
+        "255.255.255.255",
+        "0.0.0.0/0",
+        "0.0.0.0/31",
+        "10.0.0.0/8",
+        [],
+        {},
+    ]
 )
 
 
@@ -156,7 +174,7 @@ def test_whatever_is_of_the_wrong_kind_is_one_mistake(part: str, tmp_path: Path)
         assert len(mistakes) == 1, f"{path}: {mistakes}"
 
 
-@given(damage=st.lists(st.tuples(st.sampled_from(sorted(paths(yaml.safe_load(BASE)), key=str)), JUNK), max_size=4))
+@given(damage=st.lists(st.tuples(st.sampled_from(sorted(paths(yaml.safe_load(BASE)), key=str)), JUNK), max_size=6))
 @settings(max_examples=200, deadline=None, derandomize=True)
 def test_whatever_is_damaged_the_answer_is_a_list_of_mistakes(
     damage: list[tuple[tuple[str | int, ...], Any]], tmp_path_factory: pytest.TempPathFactory
