@@ -68,6 +68,16 @@ options:
           inside: {description: Guest subnet., type: str, required: true}
           interface: {description: Interface that leads out., type: str, required: true}
           address: {description: Address that the outside sees., type: str, required: true}
+  starting:
+    description:
+      - Whether the appliance's virtual machine was only started in this run, so that it has to be waited for. In check
+        mode, where it was not started, all of it is then reported as new.
+    type: bool
+    default: false
+  boot_timeout_s:
+    description: Seconds to wait for an appliance that is O(starting).
+    type: int
+    default: 300
   rollback_after_s:
     description: Seconds until an unconfirmed change takes itself back.
     type: int

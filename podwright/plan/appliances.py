@@ -17,6 +17,7 @@ def routing_appliance_state(ground: Ground, appliance: Appliance) -> RoutingAppl
         "zone": appliance.zone,
         "pod": appliance.pod,
         "account": appliance.account,
+        "hypervisor": ground.leases.placements[appliance.name],
         "management_address": str(ground.leases.management_addresses[appliance.name]),
         "appliance": _services(ground, appliance),
     }

@@ -306,6 +306,7 @@ class RoutingApplianceState(_Device):
     kind: Literal["routing_appliance"]
     pod: str
     account: str
+    hypervisor: str
     appliance: Services
 
 
