@@ -59,7 +59,9 @@ def guest_address_demands(cloud: Cloud, subnets: Mapping[tuple[str, str], IPv4Ne
         # The first host address is the router's.
         hosts = range(int(subnet.network_address) + 2, int(subnet.broadcast_address))
         path = f"accounts.{account}.guest_networks.{network}.subnet"
-        yield Demand(Pool("guest_address", f"{account}/{network}", (hosts,), path), machines[account, network])
+        # Addresses follow the subnet: DHCP tells the machines, and nobody else uses the old ones.
+        pool = Pool("guest_address", f"{account}/{network}", (hosts,), path, renumbers=True)
+        yield Demand(pool, machines[account, network])
 
 
 def pod_demands(cloud: Cloud) -> Iterator[PodDemand]:

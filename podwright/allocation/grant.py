@@ -87,7 +87,7 @@ def grant(pool: Pool, leases: Sequence[Lease], requests: Iterable[Request], clou
     for request in sorted(set(requests), key=lambda request: (request.fixed is None, request)):
         key = (request.holder, request.purpose)
         lease = granted.leases.get(key) or had.get(key)
-        if lease is not None and lease.state == "quarantine" and lease.value not in pool:  # the pool shrank
+        if lease is not None and lease.value not in pool and (pool.renumbers or lease.state == "quarantine"):
             granted.changes.append(LeaseChange(lease, None))
             lease = None
         if lease is not None:
@@ -150,7 +150,7 @@ def _grant_lowest(
     for served, request in enumerate(requests):
         value = next(free, None)
         if value is None:
-            granted.problems.append(_exhausted(pool, requests[served:], taken.values()))
+            granted.problems.append(_exhausted(pool, requests[served:], taken.values(), granted, cloud))
             return
         _lease(pool, request, value, cloud, now, granted)
 
@@ -162,8 +162,15 @@ def _lease(pool: Pool, request: Request, value: int, cloud: str | None, now: int
     return lease
 
 
-def _exhausted(pool: Pool, unserved: Sequence[Request], leases: Iterable[Lease]) -> str:
-    states = Counter(lease.state for lease in leases if lease.value in pool)
+def _exhausted(
+    pool: Pool, unserved: Sequence[Request], leases: Iterable[Lease], granted: Granted, cloud: str | None
+) -> str:
+    def state(lease: Lease) -> State:
+        # What this very run would start to release is not to be called held.
+        given_up = cloud is not None and lease.cloud == cloud and (lease.holder, lease.purpose) not in granted.leases
+        return "releasing" if given_up and lease.state == "held" else lease.state
+
+    states = Counter(state(lease) for lease in leases if lease.value in pool)
     asking = [described(pool.name, request.holder) for request in unserved]
     extend = "" if pool.name == "mac" else f"extend {pool.declared_at}, or "
     return (
@@ -173,7 +180,10 @@ def _exhausted(pool: Pool, unserved: Sequence[Request], leases: Iterable[Lease])
 
 
 def _in_states(states: Counter[State]) -> str:
-    kept: dict[State, str] = {"releasing": "still being released", "quarantine": "in quarantine"}
+    kept: dict[State, str] = {
+        "releasing": "not yet seen gone (deploy the removal first)",
+        "quarantine": "in quarantine",
+    }
     return "".join(f", {states[state]} of them {words}" for state, words in kept.items() if states[state])
 
 

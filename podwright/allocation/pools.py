@@ -34,6 +34,8 @@ class Pool:
     """What to extend when it is empty: a path in the inventory or a module's option."""
     reserved: frozenset[int] = frozenset()
     """Values inside the ranges that something else uses."""
+    renumbers: bool = False
+    """Whether a holder whose value is no longer in it gets another one; else that is refused."""
 
     def __contains__(self, value: int) -> bool:
         """Whether `value` can be leased from here at all."""

@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+import pytest
+
+from podwright.allocation import allocate, list_leases, settle, usage
+from podwright.errors import AllocationError
+from tests.unit.allocation.declaration import LATER, NOW, account, cloud
+
+TWO = {"acme": account("web1", "web2", anti_affinity="web"), "globex": account("web1", subnet="auto")}
+
+
+def test_every_holder_gets_the_lowest_value_of_each_pool(tmp_path: Path) -> None:
+    leases = allocate(cloud(tmp_path, TWO), preview=False, now=NOW).leases
+
+    assert leases.guest_vlans == {("acme", "default"): 101, ("globex", "default"): 102}
+    assert leases.guest_subnets == {
+        ("acme", "default"): IPv4Network("10.1.1.0/24"),
+        ("globex", "default"): IPv4Network("172.16.0.0/24"),
+    }
+    assert leases.guest_addresses == {
+        "acme-web1": IPv4Address("10.1.1.2"),
+        "acme-web2": IPv4Address("10.1.1.3"),
+        "globex-web1": IPv4Address("172.16.0.2"),
+    }
+    assert leases.management_addresses == {
+        "acme-east-router": IPv4Address("192.168.1.101"),
+        "globex-east-router": IPv4Address("192.168.1.102"),
+    }
+    assert leases.public_addresses == {
+        "acme-east-router": IPv4Address("203.0.1.11"),
+        "globex-east-router": IPv4Address("203.0.1.12"),
+    }
+    assert leases.macs["acme-east-router", "eth0"] == "02:70:77:00:00:01"
+    assert leases.macs["acme-east-router", "eth2"] == "02:70:77:00:00:03"
+    assert leases.macs["globex-web1", "eth0"] == "02:70:77:00:00:09"
+    assert leases.placements["acme-web1"] != leases.placements["acme-web2"]
+
+
+def test_declared_subnets_and_device_addresses_are_not_handed_out(tmp_path: Path) -> None:
+    accounts = {"acme": account(subnet="172.16.0.128/25"), "globex": account(subnet="auto")}
+    declared = cloud(tmp_path, accounts)
+    zone = declared.model_dump(mode="python")["zones"]["east"]
+    assert zone["guest_subnets"] == IPv4Network("172.16.0.0/22")
+    assert allocate(declared, preview=True).leases.guest_subnets["globex", "default"] == IPv4Network("172.16.1.0/24")
+
+
+def test_a_holder_that_comes_back_before_its_release_is_over_gets_its_value_back(tmp_path: Path) -> None:
+    with_globex, without = cloud(tmp_path, TWO), cloud(tmp_path, {"acme": TWO["acme"]})
+    first = allocate(with_globex, preview=False, now=NOW)
+    gone = allocate(without, preview=False, now=NOW)
+    assert {str(lease).split()[0] for lease in gone.releasing} == {
+        "guest_vlan", "guest_subnet", "guest_address", "management_address", "public_address", "mac", "placement",
+    }  # fmt: skip
+    assert not allocate(without, preview=False, now=NOW).changed
+
+    back = allocate(with_globex, preview=False, now=NOW)
+
+    assert back.leases == first.leases
+    assert back.changed
+    assert not allocate(with_globex, preview=False, now=LATER).changed
+
+
+def test_a_value_is_free_only_when_seen_gone_and_quarantine_is_over(tmp_path: Path) -> None:
+    allocate(cloud(tmp_path, {"acme": account()}), preview=False, now=NOW)
+    other = cloud(tmp_path, {"globex": account()})
+
+    def vlan_of_globex(after: timedelta) -> int:
+        return allocate(other, preview=True, now=NOW + after).leases.guest_vlans["globex", "default"]
+
+    empty = cloud(tmp_path, {})
+    allocate(empty, preview=False, now=NOW)
+    assert settle(empty, {("guest_vlan", "east/p1", "101"), ("placement", "east/p1", "acme-east-router")}, now=NOW)
+    assert vlan_of_globex(timedelta(days=400)) == 102  # a device still carries it
+    assert "placement east/p1 p1-hv1 acme-east-router (releasing)" in map(str, list_leases(empty))
+
+    settled = settle(empty, set(), now=NOW)
+    assert [str(change.after) for change in settled] == [
+        "guest_vlan east/p1 101 acme/default guest_network (quarantine)",
+        "None",
+    ]
+    assert vlan_of_globex(timedelta(hours=23)) == 102
+    assert vlan_of_globex(timedelta(hours=24)) == 101
+    assert settle(empty, set(), now=NOW) == []
+
+
+def test_a_preview_of_settling_changes_nothing(tmp_path: Path) -> None:
+    allocate(cloud(tmp_path, TWO), preview=False, now=NOW)
+    empty = cloud(tmp_path, {})
+    allocate(empty, preview=False, now=NOW)
+    before = list_leases(empty)
+    assert settle(empty, set(), preview=True, now=NOW)
+    assert list_leases(empty) == before
+
+
+def test_reports_on_a_database_that_is_not_there_make_none(tmp_path: Path) -> None:
+    empty = cloud(tmp_path / "new", TWO)
+    assert list_leases(empty) == []
+    assert {row.held for row in usage(empty)} == {0}
+    assert not (tmp_path / "new").exists()
+
+
+def test_usage_counts_each_state(tmp_path: Path) -> None:
+    allocate(cloud(tmp_path, TWO), preview=False, now=NOW)
+    one = cloud(tmp_path, {"acme": TWO["acme"]})
+    allocate(one, preview=False, now=NOW)
+    vlans = next(row for row in usage(one) if row.pool == "guest_vlan")
+    assert (vlans.scope, vlans.size, vlans.held, vlans.releasing, vlans.free) == ("east/p1", 51, 1, 1, 49)
+
+
+def test_all_exhausted_pools_are_named_at_once(tmp_path: Path) -> None:
+    networks = {
+        "management": {"vlan": 10, "subnet": "192.168.1.0/24", "lease_range": "192.168.1.101-192.168.1.101"},
+        "storage": {"vlan": 20, "subnet": "192.168.101.0/24"},
+        "public": {"vlan": 30, "subnet": "203.0.1.0/24"},
+    }
+    accounts = {
+        "acme": account("web1", subnet="10.1.1.0/30"),
+        "globex": account("web1", "web2", subnet="10.1.1.0/30"),
+    }
+    with pytest.raises(AllocationError) as raised:
+        allocate(cloud(tmp_path, accounts, guest_vlans=[101], networks=networks, hypervisors={}), preview=False)
+    assert str(raised.value).splitlines() == [
+        (
+            "zones.east.pods.p1.guest_vlans: pool guest_vlan of pod p1 in zone east has no VLAN id left for "
+            "network default of account globex; it has 1 in all; "
+            "extend zones.east.pods.p1.guest_vlans, or take holders away"
+        ),
+        (
+            "zones.east.pods.p1.networks.management.lease_range: pool management_address of pod p1 in zone east has no "
+            "address left for globex-east-router; it has 1 in all; "
+            "extend zones.east.pods.p1.networks.management.lease_range, or take holders away"
+        ),
+        (
+            "zones.east.pods.p1.networks.public.lease_range: pool public_address of pod p1 in zone east has no "
+            "address left for acme-east-router, globex-east-router; it has 0 in all; "
+            "extend zones.east.pods.p1.networks.public.lease_range, or take holders away"
+        ),
+        (
+            "accounts.globex.guest_networks.default.subnet: pool guest_address of network default in account globex "
+            "has no address left for globex-web2; it has 1 in all; "
+            "extend accounts.globex.guest_networks.default.subnet, or take holders away"
+        ),
+        *(
+            f"zones.east.pods.p1.hypervisors: {domain} needs 1 vCPUs and 128 MiB and finds no room in pod p1 in "
+            "zone east; left: no hypervisor; add a hypervisor, or take machines away"
+            for domain in ("acme-east-router", "acme-web1", "globex-east-router", "globex-web1", "globex-web2")
+        ),
+    ]
+    assert list_leases(cloud(tmp_path, {})) == []
+
+
+def test_an_empty_pool_tells_what_is_on_its_way_out(tmp_path: Path) -> None:
+    allocate(cloud(tmp_path, {"acme": account()}, guest_vlans=[101]), preview=False, now=NOW)
+    with pytest.raises(
+        AllocationError, match=r"it has 1 in all, 1 of them not yet seen gone .deploy the removal first.; extend"
+    ) as raised:
+        allocate(cloud(tmp_path, {"globex": account()}, guest_vlans=[101]), preview=False, now=NOW)
+    assert "network default of account globex" in str(raised.value)
+
+
+def test_a_pool_that_shrinks_below_its_leases_is_refused(tmp_path: Path) -> None:
+    allocate(cloud(tmp_path, TWO), preview=False, now=NOW)
+    with pytest.raises(AllocationError) as raised:
+        allocate(cloud(tmp_path, TWO, guest_vlans=["102-110"]), preview=False, now=NOW)
+    assert str(raised.value) == (
+        "zones.east.pods.p1.guest_vlans: 101 is no longer in it or is used otherwise, but network default of account "
+        "acme has it; put it back, or take the holder away first"
+    )
+
+
+def test_guest_addresses_follow_their_subnet(tmp_path: Path) -> None:
+    before = allocate(cloud(tmp_path, {"acme": account("web1", "web2")}), preview=False, now=NOW)
+    moved = {"acme": account("web1", "web2", subnet="10.9.0.0/24")}
+    after = allocate(cloud(tmp_path, moved), preview=False, now=NOW)
+    assert after.leases.guest_addresses == {
+        "acme-web1": IPv4Address("10.9.0.2"),
+        "acme-web2": IPv4Address("10.9.0.3"),
+    }
+    assert after.leases.guest_vlans == before.leases.guest_vlans
+    assert not allocate(cloud(tmp_path, moved), preview=False, now=NOW).changed
+
+
+def test_another_cloud_in_the_same_database_is_refused(tmp_path: Path) -> None:
+    allocate(cloud(tmp_path, {"acme": account()}), preview=False, now=NOW)
+    other = cloud(tmp_path, {"acme": account()}).model_copy(update={"name": "other"})
+    with pytest.raises(AllocationError) as raised:
+        allocate(other, preview=False, now=NOW)
+    assert str(raised.value).splitlines()[0] == (
+        "zones.east.pods.p1.guest_vlans: the lease of network default of account acme in pod p1 in zone east belongs "
+        "to cloud lab, and cloud other asks for it too; give each cloud its own database"
+    )
+
+
+def test_placement_says_what_is_needed_and_what_is_left(tmp_path: Path) -> None:
+    accounts = {"acme": account("m1", "m2", "m3", anti_affinity="spread")}
+    with pytest.raises(AllocationError) as raised:
+        allocate(cloud(tmp_path, accounts), preview=False)
+    assert str(raised.value) == (
+        "zones.east.pods.p1.hypervisors: acme-m3 needs 1 vCPUs and 128 MiB and finds no room in pod p1 in zone east; "
+        "left: p1-hv1 30 vCPUs and 3840 MiB and a machine of its anti-affinity group; p1-hv2 31 vCPUs and 3968 MiB "
+        "and a machine of its anti-affinity group; add a hypervisor, or take machines away"
+    )

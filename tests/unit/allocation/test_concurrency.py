@@ -1,0 +1,112 @@
+"""Controllers that share a database, and controllers that die: each is a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Literal
+
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from podwright.allocation import allocate, list_leases
+from podwright.allocation.database import transaction
+from podwright.allocation.pools import Pool
+from podwright.allocation.single_pool import ask, vlan_pool
+from tests.unit.allocation.declaration import NOW, account, cloud
+
+FORK = get_context("fork")
+PROCESSES = 4
+ROUNDS = 15
+ACCOUNTS = {name: account("web1", "web2", anti_affinity="web") for name in ("acme", "globex", "initech")}
+
+
+def test_controllers_at_once_never_double_or_lose_a_value(tmp_path: Path) -> None:
+    database = tmp_path / "leases.db"
+
+    def work(number: int) -> None:
+        pool = vlan_pool("east", "p1", ["101-999"])
+        for round_ in range(ROUNDS):
+            accounts = [f"a{number}-{round_}-{each}" for each in range(5)]
+            _ask(database, accounts, "present", pool)
+            _ask(database, accounts[:2], "absent", pool)
+
+    exit_codes = _together([lambda number=number: work(number) for number in range(PROCESSES)])  # type: ignore[misc]
+
+    assert exit_codes == [0] * PROCESSES
+    with transaction(database, "read") as repository:
+        leases = repository.leases()
+    held = [lease for lease in leases if lease.state == "held"]
+    assert len({lease.value for lease in leases}) == len(leases)
+    assert len(held) == PROCESSES * ROUNDS * 3
+    assert {lease.holder for lease in leases if lease.state == "held"} == {
+        f"a{number}-{round_}-{each}/default"
+        for number in range(PROCESSES)
+        for round_ in range(ROUNDS)
+        for each in (2, 3, 4)
+    }
+
+
+def test_two_runs_of_one_cloud_at_once_get_the_same(tmp_path: Path) -> None:
+    declared = cloud(tmp_path / "shared", ACCOUNTS)
+
+    def work() -> None:
+        allocate(declared, preview=False, now=NOW)
+
+    assert _together([work, work, work]) == [0, 0, 0]
+    alone = allocate(cloud(tmp_path / "alone", ACCOUNTS), preview=False, now=NOW)
+    shared = allocate(declared, preview=False, now=NOW)
+    assert not shared.changed
+    assert shared.leases == alone.leases
+
+
+def test_killed_anywhere_a_run_leaves_all_or_nothing_and_the_next_one_completes_it(tmp_path: Path) -> None:
+    wanted = allocate(cloud(tmp_path / "whole", ACCOUNTS), preview=True, now=NOW).leases
+    whole = allocate(cloud(tmp_path / "whole", ACCOUNTS), preview=False, now=NOW)
+    number_of_leases = len(whole.lease_changes) + len(whole.placement_changes)
+    kills = 0
+    while True:
+        declared = cloud(tmp_path / str(kills), ACCOUNTS)
+
+        def die_after(statements: int = kills) -> None:
+            event.listen(Engine, "before_cursor_execute", _Killer(statements))
+            allocate(declared, preview=False, now=NOW)  # noqa: B023 (it runs before the next round)
+
+        [exit_code] = _together([die_after])
+        left = len(list_leases(declared))
+        assert left == (number_of_leases if exit_code == 0 else 0)
+        assert allocate(declared, preview=False, now=NOW).leases == wanted
+        if exit_code == 0:
+            break
+        assert exit_code == -signal.SIGKILL
+        kills += 1
+    assert kills >= 8  # statements: reading the schema, making it, reading leases, writing both tables
+
+
+class _Killer:
+    """Kills its own process with SIGKILL at the statement after the first `statements`."""
+
+    def __init__(self, statements: int) -> None:
+        self.left = statements
+
+    def __call__(self, *_: object) -> None:
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.left -= 1
+
+
+def _ask(database: Path, accounts: list[str], state: Literal["present", "absent"], pool: Pool) -> None:
+    ask(str(database), pool, accounts, network="default", state=state, fixed={}, quarantine_hours=0, preview=False)
+
+
+def _together(jobs: list[Callable[[], None]]) -> list[int | None]:
+    """Run each job in its own process, all at once; their exit codes."""
+    processes = [FORK.Process(target=job) for job in jobs]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    return [process.exitcode for process in processes]

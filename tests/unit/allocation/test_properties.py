@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from podwright.allocation import Allocated, Lease, allocate, list_leases, settle
+from podwright.allocation.grant import Request, grant
+from podwright.allocation.placement import VCPU_OVERCOMMIT, Capacity, PlacementRequest, place
+from podwright.allocation.pools import Pool, disjoint
+from tests.unit.allocation.declaration import LATER, NOW, account, cloud
+
+NAMES = st.text("abcxyz", min_size=1, max_size=2)
+ACCOUNTS = st.dictionaries(
+    NAMES,
+    st.builds(
+        lambda machines, pod, subnet: account(*machines, pod=pod, subnet=subnet),
+        st.sets(NAMES, max_size=3),
+        st.sampled_from(["p1", "p2"]),
+        st.sampled_from(["10.1.1.0/24", "172.16.3.0/24"]),
+    ),
+    max_size=8,
+)
+
+
+def run(directory: Path, accounts: Mapping[str, Any]) -> Allocated:
+    return allocate(cloud(directory, accounts), preview=False, now=NOW)
+
+
+@settings(max_examples=20, deadline=None)
+@given(ACCOUNTS, st.randoms(use_true_random=False))
+def test_the_order_of_a_declaration_does_not_matter(accounts: dict[str, Any], random: Any) -> None:
+    shuffled = list(accounts.items())
+    random.shuffle(shuffled)
+    with TemporaryDirectory() as one, TemporaryDirectory() as two:
+        assert run(Path(one), accounts).leases == run(Path(two), dict(shuffled)).leases
+
+
+@settings(max_examples=20, deadline=None)
+@given(ACCOUNTS, ACCOUNTS)
+def test_growth_keeps_every_lease_and_asking_again_changes_nothing(
+    before: dict[str, Any], more: dict[str, Any]
+) -> None:
+    with TemporaryDirectory() as name:
+        first = run(Path(name), before)
+        grown = run(Path(name), more | before)
+        again = run(Path(name), more | before)
+    for kind in ("guest_vlans", "guest_addresses", "management_addresses", "public_addresses", "macs", "placements"):
+        assert getattr(first.leases, kind).items() <= getattr(grown.leases, kind).items()
+    assert again.leases == grown.leases
+    assert not again.changed
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(ACCOUNTS, min_size=1, max_size=4))
+def test_a_preview_equals_the_run_and_writes_nothing(history: list[dict[str, Any]]) -> None:
+    with TemporaryDirectory() as name:
+        directory = Path(name) / "state"
+        for accounts in history:
+            declared = cloud(directory, accounts)
+            files = _files(directory)
+            previewed = allocate(declared, preview=True, now=NOW)
+            assert _files(directory) == files
+            ran = allocate(declared, preview=False, now=NOW)
+            assert (previewed.leases, previewed.diff) == (ran.leases, ran.diff)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.tuples(ACCOUNTS, st.booleans()), min_size=1, max_size=5))
+def test_no_value_is_held_twice_in_a_scope_and_none_leaks(history: list[tuple[dict[str, Any], bool]]) -> None:
+    with TemporaryDirectory() as name:
+        for accounts, gone_from_devices in history:
+            run(Path(name), accounts)
+            if gone_from_devices:
+                settle(cloud(Path(name), accounts), set(), now=NOW)
+            records = list_leases(cloud(Path(name), accounts))
+            leases = [record for record in records if isinstance(record, Lease)]
+            assert max(Counter((x.pool, x.scope, x.value) for x in leases).values(), default=1) == 1
+        empty = cloud(Path(name), {})
+        run(Path(name), {})
+        settle(empty, set(), now=NOW)
+        allocate(empty, preview=False, now=LATER)
+        assert list_leases(empty) == []
+
+
+def _files(directory: Path) -> dict[str, bytes] | None:
+    """What is in a directory; None when it is not there."""
+    return {path.name: path.read_bytes() for path in directory.iterdir()} if directory.exists() else None
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 40), st.integers(1, 9)).map(lambda pair: range(pair[0], sum(pair))), max_size=6)
+)
+def test_ranges_are_made_disjoint_and_keep_their_values(ranges: list[range]) -> None:
+    result = disjoint(ranges)
+    assert [value for values in result for value in values] == sorted({value for values in ranges for value in values})
+
+
+@given(st.sets(st.integers(1, 30)), st.sets(NAMES, max_size=6), st.dictionaries(NAMES, st.integers(1, 30), max_size=4))
+def test_new_holders_get_the_lowest_values_that_are_left(
+    reserved: set[int], holders: set[str], fixed: dict[str, int]
+) -> None:
+    pool = Pool("mac", "lab", (range(1, 31),), "accounts", frozenset(reserved))
+    requests = [Request(holder, "eth0", fixed.get(holder)) for holder in sorted(holders | set(fixed))]
+
+    granted = grant(pool, [], requests, "lab", 0)
+
+    values = [lease.value for lease in granted.leases.values()]
+    assert len(values) == len(set(values))
+    assert not reserved & set(values)
+    got = {holder: lease.value for (holder, _), lease in granted.leases.items()}
+    lowest = [got[request.holder] for request in requests if request.fixed is None and request.holder in got]
+    left = [value for value in pool if value not in {got[holder] for holder in fixed if holder in got}]
+    assert lowest == left[: len(lowest)]
+    assert len(granted.leases) == len(requests) or granted.problems
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 4), st.integers(1, 64), st.sampled_from([None, "a", "b"]), st.booleans()), max_size=20
+    )
+)
+def test_no_hypervisor_is_overfull_and_groups_are_apart(wants: list[tuple[int, int, str | None, bool]]) -> None:
+    hypervisors = {f"h{number}": Capacity(4, 128) for number in range(3)}
+    requests = [
+        PlacementRequest(
+            f"m{number:02}", Capacity(vcpus, memory), ("acme", group) if group else None, "h1" if pinned else None
+        )
+        for number, (vcpus, memory, group, pinned) in enumerate(wants)
+    ]
+
+    placed = place("z/p", hypervisors, [], requests, "lab", 0)
+
+    running = defaultdict(list)
+    for request in requests:
+        if request.domain in placed.hypervisors:
+            running[placed.hypervisors[request.domain]].append(request)
+            assert request.hypervisor in (None, placed.hypervisors[request.domain])
+    for those in running.values():
+        assert sum(request.needs.vcpus for request in those) <= 4 * VCPU_OVERCOMMIT
+        assert sum(request.needs.memory_mib for request in those) <= 128
+        groups = [request.group for request in those if request.group]
+        assert len(groups) == len(set(groups))
+    assert len(placed.hypervisors) + len(placed.problems) == len(requests)
+    kept = place("z/p", hypervisors, [change.after for change in placed.changes if change.after], requests, "lab", 1)
+    assert placed.hypervisors.items() <= kept.hypervisors.items()
+    assert not kept.changes or placed.problems
