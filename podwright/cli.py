@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +15,7 @@ from rich.console import Console
 from podwright import report
 from podwright.errors import InvalidInput, PodwrightError
 from podwright.lab.cli import app as lab
+from podwright.model import load
 from podwright.runner import ExitCode, Order, run
 
 app = typer.Typer(
@@ -84,11 +87,12 @@ def main() -> None:
     try:
         app()
     except PodwrightError as error:
-        Console(stderr=True).print(str(error), style="red", markup=False, highlight=False)
+        Console(stderr=True).print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(ExitCode.INVALID if isinstance(error, InvalidInput) else ExitCode.FAILED)
 
 
 def _run(order: Order, as_json: bool) -> None:
+    _check(order.inventory, as_json)
     if as_json:
         result = run(order)
         sys.stdout.write(result.to_json() + "\n")
@@ -97,6 +101,22 @@ def _run(order: Order, as_json: bool) -> None:
             result = run(order, on_progress)
         report.show(result)
     raise typer.Exit(result.exit_code)
+
+
+def _check(cloud_file: Path, as_json: bool) -> None:
+    """Refuse a wrong declaration before Ansible starts, which would only say that it has no inventory."""
+    try:
+        load(cloud_file)
+    except InvalidInput as error:
+        if not as_json:
+            raise
+        refusal = {
+            "exit_code": int(ExitCode.INVALID),
+            "status": ExitCode.INVALID.name.lower(),
+            "mistakes": [asdict(mistake) for mistake in error.mistakes],
+        }
+        sys.stdout.write(json.dumps(refusal, indent=2) + "\n")
+        raise typer.Exit(ExitCode.INVALID) from error
 
 
 def _cloud_file(inventory: Path) -> Path:
