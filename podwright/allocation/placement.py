@@ -118,7 +118,7 @@ def place(
     had = {placement.domain: placement for placement in placements}
     _leave_room_for_the_leaving(rooms, had.values(), requests)
     homeless = []
-    for request in sorted(requests, key=_pinned_then_by_name):
+    for request in sorted(requests, key=lambda request: _precedence(request, had.get(request.domain))):
         before = had.get(request.domain)
         where = request.hypervisor or (before and before.hypervisor)
         room = rooms.get(where) if where else None
@@ -143,8 +143,11 @@ def _leave_room_for_the_leaving(
             rooms[placement.hypervisor].take(Capacity(placement.vcpus, placement.memory_mib))
 
 
-def _pinned_then_by_name(request: PlacementRequest) -> tuple[bool, str]:
-    return (request.hypervisor is None, request.domain)
+def _precedence(request: PlacementRequest, before: Placement | None) -> tuple[bool, bool, bool, str]:
+    """Who chooses first: whoever can stay as it is, so that neither a new nor a grown domain drives it away."""
+    stays = before is not None and request.hypervisor in (None, before.hypervisor)
+    grows = before is not None and request.needs != (before.vcpus, before.memory_mib)
+    return (not stays, grows, request.hypervisor is None, request.domain)
 
 
 def _spread(
