@@ -7,6 +7,7 @@ short_description: Hold frames and answers that were observed against the plan
 description:
   - Judges what M(podwright.cloud.packet_watch) and M(podwright.cloud.guest_probe) saw on all hosts of the play,
     and fails when a statement about isolation, reachability or source NAT does not hold.
+  - A device that is not as planned is reported as changed.
   - What was not observed does not hold. Runs once, on the controller, and changes nothing.
 version_added: "0.1.0"
 author: The podwright developers
@@ -23,6 +24,12 @@ options:
     description: Name of the variable in which hosts registered the result of M(podwright.cloud.guest_probe).
     type: str
     required: true
+  comparisons:
+    description:
+      - Name of the variable in which hosts registered, in check mode, the result of M(podwright.cloud.pod_switch) or
+        M(podwright.cloud.host_network).
+    type: str
+    required: true
 attributes:
   check_mode:
     description: Changes nothing, so it does the same in check mode.
@@ -35,6 +42,7 @@ EXAMPLES = r"""
     states: "{{ lookup('podwright.cloud.desired_states') }}"
     frames: verify_frames
     answers: verify_answers
+    comparisons: verify_comparison
 """
 
 RETURN = r"""
@@ -44,5 +52,5 @@ findings:
   type: list
   elements: dict
   sample:
-    - {subject: acme-web1, statement: "reaches web2 (10.1.1.3)", holds: true, seen: answered}
+    - {topic: "reached, as they must be", subject: acme-web1, statement: "reaches web2 (10.1.1.3)", holds: true, seen: answered}
 """

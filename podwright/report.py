@@ -22,6 +22,9 @@ from podwright.runner import ExitCode, Play, Run
 
 console = Console()
 
+Finding = Mapping[str, str | bool]
+"""A `podwright.observe.proof.Finding` as it comes out of a run."""
+
 _COLOURS = {
     ExitCode.IN_SYNC: "green",
     ExitCode.CHANGED: "yellow",
@@ -79,14 +82,24 @@ def verdict(run: Run) -> str:
             return f"failed: {len(run.failures)} failures"
 
 
-def findings_table(findings: list[dict[str, str | bool]]) -> Table:
-    """One row for each statement that was proved or refuted; those that do not hold come first."""
-    table = Table(title="What the packets say", title_justify="left", show_lines=False)
-    for column in ("", "Who", "Statement", "Seen"):
-        table.add_column(column)
-    for finding in sorted(findings, key=lambda f: bool(f["holds"])):
-        mark = Text("holds", style="green") if finding["holds"] else Text("FAILS", style="bold red")
-        table.add_row(mark, *(str(finding[key]) for key in ("subject", "statement", "seen")))
+def findings_table(findings: Sequence[Finding]) -> Table:
+    """One row for each topic that was proved, and one for each statement that was refuted."""
+    table = Table(title="What was seen", title_justify="left")
+    table.add_column("")
+    table.add_column("Who", overflow="fold")
+    table.add_column("Statement", overflow="fold")
+    table.add_column("Seen", overflow="fold")
+    topics = list(dict.fromkeys(finding["topic"] for finding in findings))
+    for topic in topics:
+        about = [finding for finding in findings if finding["topic"] == topic]
+        held = [finding for finding in about if finding["holds"]]
+        subjects = len({finding["subject"] for finding in held})
+        if held:
+            table.add_row(Text("holds", style="green"), f"{subjects} subjects", str(topic), f"{len(held)} statements")
+        for finding in about:
+            if not finding["holds"]:
+                row = (str(finding[key]) for key in ("subject", "statement", "seen"))
+                table.add_row(Text("FAILS", style="bold red"), *row)
     return table
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from podwright.observe.proof import judge
+from podwright.observe.proof import Finding, Topic, judge
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible's classes are not annotated
@@ -23,6 +23,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible's classes are n
                 "states": {"type": "dict", "required": True},
                 "frames": {"type": "str", "required": True},
                 "answers": {"type": "str", "required": True},
+                "comparisons": {"type": "str", "required": True},
             }
         )
         variables = task_vars or {}
@@ -33,23 +34,36 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible's classes are n
             # An appliance's state says who its account is; with --limit, only present devices were observed.
             if name in present or state["kind"] == "routing_appliance"
         }
-        frames = self._registered(variables, arguments["frames"], "frames")
-        answers = self._registered(variables, arguments["answers"], "answers")
-        findings = judge(states, frames, answers)
-        failed = [finding for finding in findings if not finding.holds]
-        result |= {"changed": False, "findings": [asdict(finding) for finding in findings]}
+        frames = _values(self._registered(variables, arguments["frames"]), "frames")
+        answers = _values(self._registered(variables, arguments["answers"]), "answers")
+        comparisons = self._registered(variables, arguments["comparisons"])
+        findings = judge(states, frames, answers, comparisons)
         if not findings:
             raise AnsibleActionFail("nothing was observed; declare a machine, or widen --limit")
-        if failed:
-            lines = [f"{finding.subject}: {finding.statement}: {finding.seen}" for finding in failed]
-            result |= {"failed": True, "msg": "\n".join([f"{len(failed)} of {len(findings)} do not hold:", *lines])}
-        else:
-            result["msg"] = f"{len(findings)} statements hold"
+        refuted = [finding for finding in findings if not finding.holds]
+        drifted = [finding for finding in refuted if finding.topic is Topic.CONFIGURED]
+        result |= {
+            "changed": bool(drifted),
+            "failed": len(refuted) > len(drifted),
+            "findings": [asdict(finding) for finding in findings],
+            "msg": _summary(findings, refuted),
+        }
         return result
 
     @staticmethod
-    def _registered(variables: dict[str, Any], name: str, key: str) -> dict[str, Any]:
-        """{host: what its task registered as `name` holds under `key`}, of the hosts that ran it."""
+    def _registered(variables: dict[str, Any], name: str) -> dict[str, dict[str, Any]]:
+        """{host: what its task registered as `name`}, of the hosts of the play that ran it."""
         hostvars = variables["hostvars"]
         results = {host: hostvars[host].get(name) for host in variables["ansible_play_hosts_all"]}
-        return {host: result[key] for host, result in results.items() if result and key in result}
+        return {host: result for host, result in results.items() if result}
+
+
+def _values(results: dict[str, dict[str, Any]], key: str) -> dict[str, Any]:
+    return {host: result[key] for host, result in results.items() if key in result}
+
+
+def _summary(findings: list[Finding], refuted: list[Finding]) -> str:
+    if not refuted:
+        return f"{len(findings)} statements hold"
+    lines = [f"{finding.subject}: {finding.statement}: {finding.seen}" for finding in refuted]
+    return "\n".join([f"{len(refuted)} of {len(findings)} statements do not hold:", *lines])

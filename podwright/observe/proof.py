@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, ip_interface
 from typing import Any
 
@@ -36,10 +37,23 @@ class Probe:
         return ["ping", "-c", count, "-w", deadline_s, self.address]
 
 
+class Topic(StrEnum):
+    """What a statement is about."""
+
+    LEASE = "DHCP leases"
+    REACHED = "reached, as they must be"
+    UNREACHED = "out of reach, as they must be"
+    HEARD = "heard by their neighbours"
+    UNHEARD = "ports that no strange frame came to"
+    SOURCE_NAT = "source addresses outside"
+    CONFIGURED = "devices as planned"
+
+
 @dataclass(frozen=True)
 class Finding:
     """One statement about the cloud and whether what was seen bears it out."""
 
+    topic: Topic
     subject: str
     statement: str
     holds: bool
@@ -102,9 +116,15 @@ def expected_addresses(states: Mapping[str, State]) -> dict[str, str]:
     return {nic.domain: by_mac[nic.mac] for nic in _nics(states) if nic.role == "machine"}
 
 
-def judge(states: Mapping[str, State], frames: Frames, answers: Answers) -> list[Finding]:
-    """Everything that can be said, in a stable order; a thing not observed does not hold."""
+def judge(
+    states: Mapping[str, State], frames: Frames, answers: Answers, comparisons: Mapping[str, Mapping[str, Any]]
+) -> list[Finding]:
+    """Everything that can be said, in a stable order; a thing not observed does not hold.
+
+    `comparisons` are the results of the modules that compared each device with its state: {device: result}.
+    """
     return [
+        *_judge_devices(states, comparisons),
         *_judge_leases(states, answers),
         *_judge_answers(states, answers),
         *_judge_neighbours(states, frames),
@@ -113,11 +133,35 @@ def judge(states: Mapping[str, State], frames: Frames, answers: Answers) -> list
     ]
 
 
+def _judge_devices(states: Mapping[str, State], comparisons: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
+    """Trunks carry what the plan says and bridges are where the plan has them, as read from the devices."""
+    for name, state in sorted(states.items()):
+        if "switch" not in state and "network" not in state:
+            continue
+        result = comparisons.get(name)
+        astray = (result or {}).get("astray", {})
+        holds = result is not None and not result.get("changed") and not astray
+        if "switch" in state:
+            trunks = {port: entry["tagged"] for port, entry in sorted(state["switch"]["ports"].items())}
+            statement = "ports carry " + ", ".join(f"{port} {_ids(ids)}" for port, ids in trunks.items())
+        else:
+            statement = "has bridges " + (", ".join(sorted(state["network"]["segments"])) or "none")
+        seen = "not observed" if result is None else "differs; podwright deploy --check --diff shows how"
+        seen = "; ".join(f"{port} {how}" for port, how in sorted(astray.items())) or seen
+        yield Finding(Topic.CONFIGURED, name, statement, holds, "just that" if holds else seen)
+
+
+def _ids(vlans: Iterable[int]) -> str:
+    return "+".join(map(str, sorted(vlans))) or "untagged"
+
+
 def _judge_leases(states: Mapping[str, State], answers: Answers) -> Iterator[Finding]:
     seen = {domain: answer["addresses"] for host in answers.values() for domain, answer in host.items()}
     for domain, address in sorted(expected_addresses(states).items()):
         addresses = seen.get(domain, [])
-        yield Finding(domain, f"holds the DHCP lease {address}", address in addresses, ", ".join(addresses) or "none")
+        yield Finding(
+            Topic.LEASE, domain, f"holds the DHCP lease {address}", address in addresses, ", ".join(addresses) or "none"
+        )
 
 
 def _judge_answers(states: Mapping[str, State], answers: Answers) -> Iterator[Finding]:
@@ -129,7 +173,8 @@ def _judge_answers(states: Mapping[str, State], answers: Answers) -> Iterator[Fi
                 # ping(8): 0 is an answer, 1 is none; anything else is no observation.
                 holds = code == (0 if probe.answered else 1)
                 seen = {0: "answered", 1: "no answer", None: "not observed"}.get(code, f"ping failed ({code})")
-                yield Finding(domain, f"{probe.name} ({probe.address})", holds, seen)
+                topic = Topic.REACHED if probe.answered else Topic.UNREACHED
+                yield Finding(topic, domain, f"{probe.name} ({probe.address})", holds, seen)
 
 
 def _judge_neighbours(states: Mapping[str, State], frames: Frames) -> Iterator[Finding]:
@@ -140,7 +185,8 @@ def _judge_neighbours(states: Mapping[str, State], frames: Frames) -> Iterator[F
             if other.segment != nic.segment or other.hypervisor == nic.hypervisor:
                 continue
             count = _count(frames, other, nic.mac)
-            yield Finding(nic.domain, f"is heard by {other.domain} on {other.hypervisor}", count > 0, f"{count} frames")
+            statement = f"is heard by {other.domain} on {other.hypervisor}"
+            yield Finding(Topic.HEARD, nic.domain, statement, count > 0, f"{count} frames")
 
 
 def _judge_leaks(states: Mapping[str, State], frames: Frames) -> Iterator[Finding]:
@@ -156,7 +202,7 @@ def _judge_leaks(states: Mapping[str, State], frames: Frames) -> Iterator[Findin
             place = f"{device} {interface}" + (f" ({listener.domain} {listener.name})" if listener else "")
             statement = "hears no frame of another guest network" if listener else "hears no guest's frame"
             if seen is None:
-                yield Finding(place, statement, False, "not observed")
+                yield Finding(Topic.UNHEARD, place, statement, False, "not observed")
                 continue
             strangers = sorted(
                 f"{guests[mac].domain} ({count} frames)"
@@ -170,7 +216,7 @@ def _judge_leaks(states: Mapping[str, State], frames: Frames) -> Iterator[Findin
                     if any(IPv4Address(address) in subnet for subnet in subnets)
                 )
             verdict = ", ".join(strangers) or f"{sum(seen['macs'].values())} frames, none of them"
-            yield Finding(place, statement, not strangers, verdict)
+            yield Finding(Topic.UNHEARD, place, statement, not strangers, verdict)
 
 
 def _judge_source_nat(states: Mapping[str, State], frames: Frames) -> Iterator[Finding]:
@@ -186,7 +232,7 @@ def _judge_source_nat(states: Mapping[str, State], frames: Frames) -> Iterator[F
             if state["kind"] == "zone_switch" and state["zone"] == zone
             for port in state["network"]["routed_ports"]
         )
-        yield Finding(account, f"leaves zone {zone} as {address}", count > 0, f"{count} packets")
+        yield Finding(Topic.SOURCE_NAT, account, f"leaves zone {zone} as {address}", count > 0, f"{count} packets")
 
 
 def _listening_posts(state: State) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from podwright.observe.proof import Finding, expected_addresses, judge, probes, watches
+from podwright.observe.proof import Finding, Topic, expected_addresses, judge, probes, watches
 
 ACCOUNTS = {"acme": 101, "globex": 102}
 PUBLIC = {"acme": "203.0.113.11", "globex": "203.0.113.12"}
@@ -93,10 +93,25 @@ STATES: dict[str, Any] = {
             "routes": [{"destination": "0.0.0.0/0", "gateway": "198.51.100.254"}],
         },
     },
+    "sw1": {
+        "kind": "pod_switch",
+        "zone": "east",
+        "pod": "p1",
+        "management_address": "192.168.1.11",
+        "switch": {"ports": {"swp4": {"tagged": []}, "swp6": {"tagged": [101, 20]}}},
+    },
     "hv1": hypervisor("hv1", 1),
     "hv2": hypervisor("hv2", 2),
     "acme-east-router": appliance("acme"),
     "globex-east-router": appliance("globex"),
+}
+
+
+GOOD_COMPARISONS = {
+    "sw1": {"changed": False, "astray": {}},
+    "east-zsw1": {"changed": False},
+    "hv1": {"changed": False},
+    "hv2": {"changed": False},
 }
 
 
@@ -129,17 +144,17 @@ def good_answers() -> dict[str, Any]:
 
 
 def failed(frames: Any, answers: Any) -> list[tuple[str, str, str]]:
-    return [(f.subject, f.statement, f.seen) for f in judge(STATES, frames, answers) if not f.holds]
+    return [(f.subject, f.statement, f.seen) for f in judge(STATES, frames, answers, GOOD_COMPARISONS) if not f.holds]
 
 
 def test_all_holds_when_all_is_well():
-    findings = judge(STATES, good_frames(), good_answers())
+    findings = judge(STATES, good_frames(), good_answers(), GOOD_COMPARISONS)
     assert [f for f in findings if not f.holds] == []
     assert {f.subject for f in findings} >= {"acme-web1", "globex-web2", "acme", "globex", "hv1 eth0", "hv1 vlan20"}
 
 
 def test_nothing_observed_means_nothing_holds():
-    assert all(not finding.holds for finding in judge(STATES, {}, {}))
+    assert all(not finding.holds for finding in judge(STATES, {}, {}, {}))
 
 
 def test_machines_ask_for_every_neighbour_and_every_forbidden_address():
@@ -155,6 +170,7 @@ def test_machines_ask_for_every_neighbour_and_every_forbidden_address():
         "does not reach hv1 (storage)": "192.168.101.31",
         "does not reach hv2 (management)": "192.168.1.32",
         "does not reach hv2 (storage)": "192.168.101.32",
+        "does not reach sw1 (management)": "192.168.1.11",
         "hears nobody at a free address": "10.1.1.254",
     }
 
@@ -214,7 +230,28 @@ def test_wrong_lease_is_found():
     assert failed(good_frames(), answers) == [("globex-web2", "holds the DHCP lease 10.1.1.3", "169.254.7.7")]
 
 
+@pytest.mark.parametrize(
+    ("device", "result", "seen"),
+    [
+        ("sw1", {"changed": False, "astray": {"swp6": "carries 20, 101-102 instead of 20, 101"}}, "swp6 carries"),
+        ("sw1", {"changed": True, "astray": {}}, "differs"),
+        ("hv1", {"changed": True}, "differs"),
+        ("hv1", None, "not observed"),
+    ],
+)
+def test_device_that_is_not_as_planned_is_found(device: str, result: Any, seen: str):
+    comparisons = GOOD_COMPARISONS | {device: result}
+    findings = judge(STATES, good_frames(), good_answers(), comparisons)
+    assert [(f.topic, f.subject) for f in findings if not f.holds] == [(Topic.CONFIGURED, device)]
+    assert seen in next(f.seen for f in findings if not f.holds)
+
+
+def test_trunks_are_told():
+    findings = judge(STATES, good_frames(), good_answers(), GOOD_COMPARISONS)
+    assert "ports carry swp4 untagged, swp6 20+101" in [f.statement for f in findings if f.subject == "sw1"]
+
+
 def test_findings_are_in_a_stable_order():
     shuffled = dict(reversed(list(STATES.items())))
-    first: list[Finding] = judge(STATES, good_frames(), good_answers())
-    assert judge(shuffled, good_frames(), good_answers()) == first
+    first: list[Finding] = judge(STATES, good_frames(), good_answers(), GOOD_COMPARISONS)
+    assert judge(shuffled, good_frames(), good_answers(), GOOD_COMPARISONS) == first

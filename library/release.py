@@ -1,0 +1,35 @@
+#!/usr/bin/python
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: release
+short_description: Give up leases that no device carries any more
+description:
+  - Ends the release of what the inventory no longer asks for. A VLAN id, an address or a MAC address goes into
+    quarantine for the cloud's C(quarantine_hours) and is free after that.
+  - Belongs at the end of a play that followed all stages. A host that failed, could not be reached or was left out by
+    C(--limit) may still carry what is released, so nothing is when a host of the inventory is missing.
+  - Runs once, on the controller.
+version_added: "0.1.0"
+author: The podwright developers
+attributes:
+  check_mode:
+    description: Previews what would be released.
+    support: full
+  diff_mode:
+    description: Shows the leases before and after.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Give up what no device carries any more
+  podwright.cloud.release:
+"""
+
+RETURN = r"""
+msg:
+  description: Why nothing was released, when a host was missing.
+  returned: when a host was missing
+  type: str
+  sample: "nothing is released: this run did not see east-p1-hv2"
+"""
