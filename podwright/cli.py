@@ -16,7 +16,8 @@ from podwright import report
 from podwright.errors import InvalidInput, PodwrightError
 from podwright.lab.cli import app as lab
 from podwright.model import load
-from podwright.runner import ExitCode, Order, run
+from podwright.model import load
+from podwright.runner import ExitCode, Order, invalid_report, run
 
 app = typer.Typer(
     name="podwright",

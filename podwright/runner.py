@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from typing import Any
 import ansible_runner
 
 from podwright import tree
+from podwright.errors import InvalidInput
 
 
 class ExitCode(IntEnum):
@@ -135,6 +136,18 @@ def run(order: Order, on_progress: Callable[[Run], None] = lambda _: None) -> Ru
             with runner.stdout as stdout:
                 result.failures.append(Failure("controller", "start", stdout.read().strip()))
     return result
+
+
+def invalid_report(error: InvalidInput) -> str:
+    """The machine-readable report of a run that never began: every mistake of the declaration."""
+    return json.dumps(
+        {
+            "exit_code": int(ExitCode.INVALID),
+            "status": ExitCode.INVALID.name.lower(),
+            "mistakes": [asdict(mistake) for mistake in error.mistakes],
+        },
+        indent=2,
+    )
 
 
 def command_line(order: Order) -> str | None:
