@@ -43,10 +43,11 @@ def test_a_new_pinned_domain_drives_nobody_away() -> None:
     full = {"h1": Capacity(4, 100), "h2": Capacity(4, 100)}
     placed = run(full, [on("b", "h1")], PlacementRequest("a", SMALL, hypervisor="h1"), PlacementRequest("b", SMALL))
     assert placed.hypervisors == {"b": "h1"}
-    assert placed.problems == [
+    [problem] = placed.problems
+    assert problem == (
         "zones.z.pods.p.hypervisors: a needs 1 vCPUs and 100 MiB on h1, where it is pinned, and finds no room in pod p "
-        "in zone z; left: h1 3 vCPUs and 0 MiB, h2 16 vCPUs and 100 MiB; add a hypervisor, or take machines away"
-    ]
+        "in zone z; left: h1 15 vCPUs and 0 MiB; h2 16 vCPUs and 100 MiB; add a hypervisor, or take machines away"
+    )
 
 
 def test_what_is_on_its_way_out_still_takes_room() -> None:
