@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from ansible_collections.podwright.cloud.plugins.module_utils import libvirt_domain
+from ansible_collections.podwright.cloud.plugins.module_utils import libvirt_domain, services
 from ansible_collections.podwright.cloud.plugins.module_utils.boot_files import Files
 from ansible_collections.podwright.cloud.plugins.module_utils.errors import DeviceError
 from ansible_collections.podwright.cloud.plugins.module_utils.libvirt_domain import BootFiles, Machine
@@ -175,12 +175,12 @@ def _boot_files(machine: Machine, boot_files: Files) -> BootFiles:
 
 
 def _attempt(name: str, action: Callable[..., None], *arguments: Any) -> list[str]:
-    """Do it; what libvirt has against it, as a list of one or no line."""
+    """Do it; what speaks against it, as a list of one or no line."""
     import libvirt
 
     try:
         action(*arguments)
-    except libvirt.libvirtError as error:
+    except (libvirt.libvirtError, RuntimeError) as error:
         return [f"{name}: {error}"]
     return []
 
@@ -205,11 +205,21 @@ def _forget(domain: Any) -> None:
 
     if domain.isActive():
         domain.destroy()
+    _forget_rates(domain)
     domain.undefineFlags(
         libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
         | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
         | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
     )
+
+
+def _forget_rates(domain: Any) -> None:
+    """Take the limits of a stopped domain's NICs out of Open vSwitch, where libvirt (9.0) leaves them behind."""
+    if any(nic["virtualport"] == "openvswitch" for nic in libvirt_domain.parse_domain(domain.XMLDesc())["nics"]):
+        for table in ("qos", "queue"):
+            condition = f'external_ids:vm-id="{domain.UUIDString()}"'
+            rows = services.run("ovs-vsctl", "--bare", "--columns=_uuid", "find", table, condition).split()
+            services.run("ovs-vsctl", "--", "--if-exists", "destroy", table, *rows)
 
 
 def _bring(connection: Any, name: str, xml: str, machine: Machine, change: dict[str, Any]) -> None:

@@ -98,6 +98,7 @@ def _recipe() -> Recipe:
             f"systemctl mask {' '.join(_MASKED)}",
             "rm /usr/lib/systemd/system-generators/*",  # 2 s of processor time that find nothing to generate
             "rm /usr/share/dbus-1/system-services/org.freedesktop.login1.service",
+            "chmod 755 /usr/lib/podwright/shutdown && ln -sf /usr/lib/podwright/shutdown /usr/sbin/shutdown",
             "systemctl disable dnsmasq",
             "systemctl enable systemd-networkd podwright-credentials podwright-grow-root",
             "systemctl set-default multi-user.target",
