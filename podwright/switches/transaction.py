@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import ncclient.transport.session
@@ -22,7 +22,7 @@ from podwright.switches.access import Access
 ncclient.transport.session.TICK = 0.001
 
 CONNECT_TIMEOUT_S = 10
-REPLY_TIMEOUT_S = 60
+REPLY_TIMEOUT_S = 30
 CONFIRM_TIMEOUT_S = 30
 """How long a device waits for the confirmation of a commit before it takes it back (RFC 6241 section 8.4)."""
 
@@ -57,15 +57,14 @@ class Session:
         """
         device = self._opened()
         with self._errors("change the configuration"), self._locked(device):
-            # Whatever another session left in the candidate would be committed with ours.
-            device.discard_changes()
             try:
                 device.edit_config(
                     config, target="candidate", test_option="test-then-set", error_option="rollback-on-error"
                 )
                 device.commit(confirmed=True, timeout=str(CONFIRM_TIMEOUT_S))
             except RPCError:
-                device.discard_changes()
+                with suppress(OperationError, TransportError):
+                    device.discard_changes()
                 raise
             self._probe(device)
             device.commit()
@@ -119,26 +118,37 @@ class Session:
         try:
             self._connect().close_session()
         except DeviceError as error:
-            device.cancel_commit()
-            raise DeviceError(f"{error}; that was after the change, which the device has taken back") from error
+            with suppress(OperationError, TransportError):  # the end of the session would do it too
+                device.cancel_commit()
+            raise DeviceError(f"{error}; that was after the change, which the device takes back by itself") from error
 
     @contextmanager
     def _locked(self, device: Any) -> Iterator[None]:
+        """Hold the lock of the candidate, which starts as a copy of running."""
         try:
             device.lock("candidate")
         except RPCError as error:
-            if all(one.tag != "lock-denied" for one in _errors_of(error)):
-                raise
-            holder = _lock_holder(_errors_of(error)[0])
-            raise DeviceError(
-                f"{self._access.host}: the candidate configuration is locked by session {holder}; wait until whoever "
-                f"changes the switch is done, or end that session with <kill-session>"
-            ) from error
+            self._refuse_if_held(error)
+            # RFC 6241 section 7.5: nor is a candidate locked in which someone has left an edit. Nobody holds it now.
+            device.discard_changes()
+            device.lock("candidate")
         try:
             yield
-        finally:
-            if device.connected:
+        except BaseException:
+            with suppress(OperationError, TransportError):  # what went wrong first is what counts
                 device.unlock("candidate")
+            raise
+        device.unlock("candidate")
+
+    def _refuse_if_held(self, error: RPCError) -> None:
+        """Say who holds the lock, if that is why it was denied."""
+        denied = [one for one in _errors_of(error) if one.tag == "lock-denied"]
+        if denied:
+            holder = _lock_holder(denied[0])
+            raise DeviceError(
+                f"{self._access.host}: the candidate configuration is locked by session {holder}; wait until whoever "
+                "changes the switch is done, or end that session with <kill-session>"
+            ) from error
 
     @contextmanager
     def _errors(self, intent: str) -> Iterator[None]:
@@ -160,7 +170,7 @@ def _filter(subtrees: str) -> Any:
 
 def _lock_holder(error: RPCError) -> str:
     """The session that holds a lock: `<session-id>` of the error's info (RFC 6241 section 7.5)."""
-    found = etree.fromstring(error.info).find(".//{*}session-id") if error.info else None
+    found = etree.fromstring(error.info.encode()).find(".//{*}session-id") if error.info else None
     return "unknown" if found is None else str(found.text)
 
 

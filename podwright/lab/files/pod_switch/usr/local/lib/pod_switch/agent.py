@@ -3,7 +3,7 @@
 netconfd keeps the configuration; Open vSwitch forwards. This process listens to
 netconfd's events (RFC 5277), reads running after each, and makes the bridge br0
 like it, in one Open vSwitch transaction. It applies the whole configuration
-every time, so it may be killed at any moment and started again.
+when it starts, so it may be killed at any moment.
 """
 
 from __future__ import annotations
@@ -57,10 +57,13 @@ def main() -> None:
     """Follow running until netconfd goes away; systemd starts us again."""
     netconf = Netconf()
     netconf.request('<create-subscription xmlns="urn:ietf:params:xml:ns:netconf:notification:1.0"/>')
+    applied = None
     while True:
         netconf.changed = False
-        running = netconf.request("<get-config><source><running/></source></get-config>")
-        apply(bridge_of(running))
+        bridge = bridge_of(netconf.request("<get-config><source><running/></source></get-config>"))
+        if bridge != applied:
+            apply(bridge)
+            applied = bridge
         tell_systemd("READY=1")
         while not netconf.changed:
             netconf.receive()
