@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from ansible_collections.podwright.cloud.plugins.module_utils import libvirt_domain, services
+from ansible_collections.podwright.cloud.plugins.module_utils import libvirt_domain, plugs, services
 from ansible_collections.podwright.cloud.plugins.module_utils.boot_files import Files
 from ansible_collections.podwright.cloud.plugins.module_utils.errors import DeviceError
 from ansible_collections.podwright.cloud.plugins.module_utils.libvirt_domain import BootFiles, Machine
@@ -21,6 +21,7 @@ State = dict[str, Any]
 """{domain: a machine of docs/desired-state.md, and
 - `definition`: the digest of what only a new start brings about,
 - `limits`: those in effect, {disk: iops, NIC: Mbit/s},
+- `unplugged`: the NICs' devices that are not in their bridge while the machine runs,
 - `autostart` and `running`}"""
 
 
@@ -64,6 +65,7 @@ def read(connection: Any, role: str | None) -> Survey:
         elif role in (None, mark.get("role")):
             state[name] = describe(defined, live, autostart)
             if live:
+                state[name]["unplugged"] = plugs.unplugged(libvirt_domain.parse_domain(live)["nics"])
                 started_from[name] = (libvirt_domain.mark(live) or {}).get("digest", "")
     return Survey(state, started_from, frozenset(foreign))
 
@@ -74,6 +76,7 @@ def describe(defined: str, live: str | None, autostart: bool) -> dict[str, Any]:
         **libvirt_domain.parse_domain(defined),
         "definition": (libvirt_domain.mark(defined) or {}).get("digest", ""),
         "limits": _limits(libvirt_domain.parse_domain(live or defined)),
+        "unplugged": [],
         "autostart": autostart,
         "running": live is not None,
     }
@@ -109,6 +112,7 @@ def wanted(machines: dict[str, Machine], boot_files: Files) -> State:
             **machine,
             "definition": libvirt_domain.digest(name, machine, _boot_files(machine, boot_files)),
             "limits": _limits(machine),
+            "unplugged": [],
             "autostart": True,
             "running": True,
         }
@@ -224,14 +228,19 @@ def _forget_rates(domain: Any) -> None:
 
 def _bring(connection: Any, name: str, xml: str, machine: Machine, change: dict[str, Any]) -> None:
     """Define, and start what is not running; of a running machine, change what can be changed while it runs."""
-    if set(change) - {"limits", "autostart", "running"}:
+    if set(change) - {"limits", "unplugged", "autostart", "running"}:
         connection.defineXML(xml)
     domain = connection.lookupByName(name)
     if "autostart" in change:
         domain.setAutostart(1)
     if not domain.isActive():
         domain.create()
-    elif "limits" in change:
+        return
+    if "unplugged" in change:
+        for nic in machine["nics"]:
+            if nic["device"] in plugs.unplugged([nic]):
+                plugs.plug(nic, domain.UUIDString())
+    if "limits" in change:
         _limit(domain, machine)
 
 
