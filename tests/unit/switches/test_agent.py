@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
-from types import ModuleType
 from xml.etree import ElementTree
 
 import pytest
@@ -14,23 +10,10 @@ from hypothesis import given
 from podwright.switches.platforms.openconfig_netconf import render
 from podwright.switches.state import Port, SwitchState, difference
 
+from .programs import load
 from .states import switch_states
 
-FILE = Path(__file__).parents[3] / "podwright/lab/files/pod_switch/usr/local/lib/pod_switch/agent.py"
-
-
-def load_agent() -> ModuleType:
-    spec = spec_from_file_location("pod_switch_agent", FILE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    # dataclasses(3) looks its annotations up there.
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-agent = load_agent()
+agent = load("agent")
 
 
 def bridge_of(state: SwitchState) -> object:
