@@ -92,6 +92,9 @@ def apply(changes: dict[str, Any]) -> None:
     if gone:
         services.run("networkctl", "delete", *gone)
     managed_files.write({f"{DIRECTORY}/{name}": text for name, text in changes.get("files", {}).items()})
+    if _has_lost_master(changes, current):
+        services.run("systemctl", "restart", UNIT)
+        return
     services.run("networkctl", "reload")
     incomplete = _incomplete(changes, read())
     if incomplete:
@@ -139,6 +142,17 @@ def _must_go(current: dict[str, Any] | None, wanted: dict[str, Any] | None) -> b
     if current is None:
         return False
     return wanted is None or any(current[key] != wanted[key] for key in ("kind", "vlan", "over"))
+
+
+def _has_lost_master(changes: dict[str, Any], current: State) -> bool:
+    """Tell whether someone took a link out of its bridge or bond; networkd 252 does not notice until it starts anew."""
+    return any(
+        link
+        and name in current["links"]
+        and current["links"][name]["master"] != link["master"]
+        and f"{PREFIX}{name}.network" not in changes.get("files", {})
+        for name, link in changes.get("links", {}).items()
+    )
 
 
 def _incomplete(changes: dict[str, Any], current: State) -> list[str]:
