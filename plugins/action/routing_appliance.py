@@ -26,7 +26,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
             self._wait_for_boot(boot_timeout_s)
         result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
         if "confirm" in result:
-            self._confirm(result.pop("confirm"), result["invocation"]["module_args"]["rollback_after_s"])
+            complaint = self._confirm(result.pop("confirm"), result["invocation"]["module_args"]["rollback_after_s"])
+            if complaint:
+                result.update(failed=True, msg=f"{complaint}; {_TAKEN_BACK}")
         return result
 
     def _wait_for_boot(self, boot_timeout_s: float) -> None:
@@ -35,14 +37,17 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
         except AnsibleConnectionFailure as error:
             raise AnsibleActionFail(f"was started and does not answer: {error}; look at its console") from error
 
-    def _confirm(self, command: str, rollback_after_s: float) -> None:
-        """Run the confirming command over a new connection, for the one in use may outlive what lets new ones in."""
+    def _confirm(self, command: str, rollback_after_s: float) -> str | None:
+        """Run the confirming command over a new connection, for the one in use may outlive what lets new ones in.
+
+        Returns:
+            What went wrong, if anything.
+        """
         try:
             answer = self._reconnect(command, rollback_after_s)
         except AnsibleConnectionFailure as error:
-            raise AnsibleActionFail(f"no answer after the change ({error}); {_TAKEN_BACK}") from error
-        if answer["rc"]:
-            raise AnsibleActionFail(f"no answer in time after the change; {_TAKEN_BACK}")
+            return f"no answer after the change ({error})"
+        return "no answer in time after the change" if answer["rc"] else None
 
     def _reconnect(self, command: str, timeout_s: float) -> dict[str, Any]:
         """Run a command over a new connection, tried for `timeout_s` seconds before its failure is raised."""

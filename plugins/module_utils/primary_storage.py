@@ -69,7 +69,9 @@ def check(storage: Mapping[str, Any], found: volumes.Found, image_bytes: Mapping
     mistakes = []
     for name, volume in sorted(storage["volumes"].items()):
         has, wants = found.volumes.get(name), volume["size_gib"] * volumes.GIB
-        if name in found.foreign:
+        if volume["image"] not in image_bytes:
+            mistakes.append(f"volumes.{name}.image: {volume['image']} is not one of the images; declare its source")
+        elif name in found.foreign:
             mistakes.append(f"volumes.{name}: a file of that name is not podwright's; move it away")
         elif has is None and image_bytes[volume["image"]] > wants:
             mistakes.append(
