@@ -52,5 +52,9 @@ findings:
   type: list
   elements: dict
   sample:
-    - {topic: "reached, as they must be", subject: acme-web1, statement: "reaches web2 (10.1.1.3)", holds: true, seen: answered}
+    - topic: reached, as they must be
+      subject: acme-web1
+      statement: reaches web2 (10.1.1.3)
+      holds: true
+      seen: answered
 """

@@ -15,7 +15,8 @@ version_added: "0.1.0"
 author: The podwright developers
 options:
   database:
-    description: Path of the SQLite database of leases, or its URL such as C(sqlite:////srv/leases.db). Made when missing.
+    description: Path of the SQLite database of leases, or its URL such as C(sqlite:////srv/leases.db).
+      Made when missing.
     type: str
     required: true
   zone:

@@ -1,0 +1,1 @@
+"""Podwright: racks of switches, storage and servers as a multi-tenant private cloud."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +13,6 @@ from rich.console import Console
 from podwright import report
 from podwright.errors import InvalidInput, PodwrightError
 from podwright.lab.cli import app as lab
-from podwright.model import load
 from podwright.model import load
 from podwright.runner import ExitCode, Order, invalid_report, run
 
@@ -111,12 +108,7 @@ def _check(cloud_file: Path, as_json: bool) -> None:
     except InvalidInput as error:
         if not as_json:
             raise
-        refusal = {
-            "exit_code": int(ExitCode.INVALID),
-            "status": ExitCode.INVALID.name.lower(),
-            "mistakes": [asdict(mistake) for mistake in error.mistakes],
-        }
-        sys.stdout.write(json.dumps(refusal, indent=2) + "\n")
+        sys.stdout.write(invalid_report(error) + "\n")
         raise typer.Exit(ExitCode.INVALID) from error
 
 

@@ -56,13 +56,14 @@ def _limits(device: str) -> list[str]:
     return [row["_uuid"] for row in rows if row["external_ids"].get("ifname") == device][:1]
 
 
-def _tags() -> dict[str, Any]:
+def _tags() -> dict[str, int | None]:
     """{port of Open vSwitch: its VLAN id}; ports of one id are in one segment, whose bridge is a port itself."""
     return {row["name"]: row["tag"] for row in ovsdb.select({"Port": ["name", "tag"]})["Port"]}
 
 
-def _is_plugged(nic: Nic, tags: dict[str, Any]) -> bool:
+def _is_plugged(nic: Nic, tags: dict[str, int | None]) -> bool:
     if nic["virtualport"] == "openvswitch":
-        return nic["device"] in tags and tags[nic["device"]] == tags.get(nic["bridge"])
+        device, bridge = str(nic["device"]), str(nic["bridge"])
+        return device in tags and bridge in tags and tags[device] == tags[bridge]
     master = _INTERFACES / nic["device"] / "master"
     return master.exists() and master.resolve().name == nic["bridge"]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,11 @@ PLAY = """
 """
 
 
+MakeOrder = Callable[..., Order]
+
+
 @pytest.fixture
-def order(tmp_path: Path):
+def order(tmp_path: Path) -> MakeOrder:
     """An order for a play of one task on two hosts that are the controller itself."""
     inventory = tmp_path / "hosts.yml"
     inventory.write_text(
@@ -42,11 +46,11 @@ def order(tmp_path: Path):
         ("ansible.builtin.fail: {msg: broken}", ExitCode.FAILED),
     ],
 )
-def test_exit_code_says_what_happened(order, task: str, code: ExitCode):
+def test_exit_code_says_what_happened(order: MakeOrder, task: str, code: ExitCode):
     assert run(order(task)).exit_code == code
 
 
-def test_failure_names_host_task_and_message(order):
+def test_failure_names_host_task_and_message(order: MakeOrder):
     result = run(order("ansible.builtin.fail: {msg: broken}"))
     assert [(f.host, f.task, f.message) for f in result.failures] == [
         ("a", "One task", "broken"),
@@ -54,13 +58,13 @@ def test_failure_names_host_task_and_message(order):
     ]
 
 
-def test_run_that_ansible_cannot_start_is_failed(order):
+def test_run_that_ansible_cannot_start_is_failed(order: MakeOrder):
     result = run(order("no.such.module: {}"))
     assert result.exit_code == ExitCode.FAILED
     assert "no.such.module" in result.failures[0].message
 
 
-def test_diff_is_reported_and_check_changes_nothing(order, tmp_path: Path):
+def test_diff_is_reported_and_check_changes_nothing(order: MakeOrder, tmp_path: Path):
     target = tmp_path / "target"
     task = f"ansible.builtin.copy: {{content: new, dest: {target}, mode: '0600'}}"
     result = run(order(task, check=True, diff=True))
@@ -69,21 +73,21 @@ def test_diff_is_reported_and_check_changes_nothing(order, tmp_path: Path):
     assert not target.exists()
 
 
-def test_progress_sees_the_play_before_it_ends(order):
+def test_progress_sees_the_play_before_it_ends(order: MakeOrder):
     seen: list[list[str]] = []
     run(order("ansible.builtin.debug: {msg: hello}"), lambda r: seen.append([p.name for p in r.plays]))
     assert seen[0] == []
     assert ["One play"] in seen
 
 
-def test_report_is_json_and_counts_hosts(order):
+def test_report_is_json_and_counts_hosts(order: MakeOrder):
     report = json.loads(run(order("ansible.builtin.command: {argv: ['true']}")).to_json())
     assert report["exit_code"] == 2
     assert report["hosts"]["a"] == {"ok": 1, "changed": 1, "failed": 0, "unreachable": 0}
     assert report["plays"][0]["name"] == "One play"
 
 
-def test_private_directory_is_gone(order, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_private_directory_is_gone(order: MakeOrder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     run(order("ansible.builtin.debug: {msg: hello}"))
     assert not list(tmp_path.glob("podwright-run-*"))
