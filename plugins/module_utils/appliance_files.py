@@ -7,6 +7,7 @@ from ipaddress import IPv4Network
 from typing import Any
 
 HOSTNAME = "/etc/hostname"
+HOSTS = "/etc/hosts"
 SYSCTL = "/etc/sysctl.d/50-podwright.conf"
 DNSMASQ = "/etc/podwright/dnsmasq.conf"
 DHCP_HOSTS = "/etc/podwright/dhcp-hosts"
@@ -29,6 +30,8 @@ def render(appliance: Mapping[str, Any]) -> dict[str, str]:
     interfaces = appliance["interfaces"]
     return {
         HOSTNAME: f"{appliance['hostname']}\n",
+        # Programs look up the name of their own host; without this they would ask servers that do not know it.
+        HOSTS: f"{_FROM_PODWRIGHT}127.0.0.1 localhost\n127.0.1.1 {appliance['hostname']}\n::1 localhost\n",
         SYSCTL: f"{_FROM_PODWRIGHT}net.ipv4.ip_forward = 1\n",
         **{network_file(name): _network(interface) for name, interface in sorted(interfaces.items())},
         DNSMASQ: _dnsmasq(appliance["dhcp"], appliance["dns"]),
