@@ -65,5 +65,5 @@ def _is_plugged(nic: Nic, tags: dict[str, int | None]) -> bool:
     if nic["virtualport"] == "openvswitch":
         device, bridge = str(nic["device"]), str(nic["bridge"])
         return device in tags and bridge in tags and tags[device] == tags[bridge]
-    master = _INTERFACES / nic["device"] / "master"
-    return master.exists() and master.resolve().name == nic["bridge"]
+    master = _INTERFACES / str(nic["device"]) / "master"
+    return master.exists() and master.resolve().name == str(nic["bridge"])

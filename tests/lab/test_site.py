@@ -1,0 +1,305 @@
+"""The story of a cloud, in this order: predicted, deployed, proved, damaged, grown under fire, shrunk, restarted.
+
+Every chapter starts where the one before left the lab.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shlex
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from podwright import lab as labs
+from podwright.lab import world
+from tests.lab.lab import ROOT, Lab
+
+PODWRIGHT = str(Path(sys.executable).with_name("podwright"))
+
+DEVICES = {
+    "east-zsw1",
+    "east-zsw2",
+    "east-p1-sw1",
+    "east-p1-sw2",
+    "east-p1-nfs1",
+    "east-p1-hv1",
+    "east-p1-hv2",
+}
+
+INITECH = """
+accounts:
+  initech:
+    guest_networks:
+      default: {zone: east}
+    machines:
+      web1: {guest_network: default, image: tiny, offering: tiny, hypervisor: east-p1-hv1}
+"""
+
+# The play of site.yml in whose middle a run is killed, and the task that is the middle.
+MIDDLES = {
+    "Pod switches": "Bring the switch to its desired state",
+    "Zone switches": "Bring the network to its desired state",
+    "Storage servers": "Bring primary storage to its desired state",
+    "Hypervisors": "Bring the network to its desired state",
+    "Virtual machines of the routing appliances": "Start new machines",
+    "Routing appliances": "Bring the routing appliance to its desired state",
+    "Machines": "Start new machines",
+}
+
+DELETE_VLAN = """
+import sys
+from ncclient import manager
+host, key, vlan = sys.argv[1:]
+base, instances = "urn:ietf:params:xml:ns:netconf:base:1.0", "http://openconfig.net/yang/network-instance"
+edit = (
+    f'<config xmlns="{base}"><network-instances xmlns="{instances}"><network-instance><name>default</name><vlans>'
+    f'<vlan xmlns:nc="{base}" nc:operation="delete"><vlan-id>{vlan}</vlan-id></vlan>'
+    '</vlans></network-instance></network-instances></config>'
+)
+login = dict(username="root", key_filename=key, hostkey_verify=False, allow_agent=False, look_for_keys=False)
+with manager.connect(host=host, port=830, **login) as session:
+    session.edit_config(target="candidate", config=edit)
+    session.commit()
+"""
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """The lab's cloud, with an inventory that a test may change."""
+
+    lab: Lab
+    inventory: Path
+
+    def podwright(self, command: str, *options: str, expect: int) -> dict[str, Any]:
+        """Run a podwright command with --json where the hosts can be reached; its report."""
+        done = self.lab.run(PODWRIGHT, command, "-i", str(self.inventory), "--json", *options, check=False)
+        assert done.returncode == expect, f"exit code {done.returncode}\n{_told(done.stdout)}\n{done.stderr[-3000:]}"
+        report: dict[str, Any] = json.loads(done.stdout)
+        return report
+
+    def leases(self, state: str = "held") -> set[tuple[str, str, str, str, int]]:
+        """Every lease in a state: (pool, scope, holder, purpose, value), read from the database itself."""
+        with sqlite3.connect(self.lab.directory / "state/leases.db") as database:
+            rows = database.execute("select pool, scope, holder, purpose, value from lease where state = ?", [state])
+            return set(rows.fetchall())
+
+    def declare(self, account: str, text: str | None) -> None:
+        """Add an account to the inventory, or take it out."""
+        file = self.inventory / "cloud.d" / f"{account}.yml"
+        if text is None:
+            file.unlink()
+        else:
+            file.write_text(text)
+
+    def domains(self, hypervisor: str) -> set[str]:
+        return set(self.lab.ssh(hypervisor, "virsh list --all --name").split())
+
+    def bridges(self, hypervisor: str) -> set[str]:
+        return set(self.lab.ssh(hypervisor, "ovs-vsctl list-br").split())
+
+
+def changed(report: dict[str, Any]) -> set[str]:
+    """The devices of a report that changed; planning changes none."""
+    plays = [play for play in report["plays"] if play["name"] not in ("Plan", "Release")]
+    return {host for play in plays for host in play["changed"]}
+
+
+def _told(output: str) -> str:
+    """What a report says went wrong."""
+    try:
+        report = json.loads(output)
+    except ValueError:
+        return output[-3000:]
+    refuted = [finding for finding in report.get("findings", ()) if not finding["holds"]]
+    return json.dumps({"failures": report.get("failures"), "refuted": refuted}, indent=2)
+
+
+@pytest.fixture(scope="module")
+def cloud(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Cloud:
+    inventory = tmp_path_factory.mktemp("inventory") / "lab"
+    shutil.copytree(ROOT / "inventories/lab", inventory)
+    (inventory / "cloud.d").mkdir()
+    return Cloud(lab, inventory)
+
+
+def test_check_predicts_the_first_run(cloud: Cloud):
+    predicted = cloud.podwright("deploy", "--check", "--diff", expect=2)
+    assert not (cloud.lab.directory / "state/leases.db").exists()
+    done = cloud.podwright("deploy", "--diff", expect=2)
+    assert changed(predicted) == changed(done) == DEVICES | {"acme-east-router", "globex-east-router"}
+    assert _by_task(predicted) == _by_task(done)
+
+
+def _by_task(report: dict[str, Any]) -> set[tuple[str, str]]:
+    """(host, task) of every difference; appliances differ in words: check mode cannot look into a machine to come."""
+    return {(d["host"], d["task"]) for d in report["differences"]}
+
+
+def test_second_run_changes_nothing(cloud: Cloud):
+    report = cloud.podwright("deploy", "--diff", expect=0)
+    assert report["differences"] == []
+    assert set(report["hosts"]) >= DEVICES
+
+
+def test_packets_prove_it(cloud: Cloud):
+    findings = cloud.podwright("verify", expect=0)["findings"]
+    assert len({finding["topic"] for finding in findings}) == 7
+    assert all(finding["holds"] for finding in findings)
+
+
+def test_outside_sees_the_account_and_not_the_machine(cloud: Cloud):
+    """The provider's own log of who called, beside what verify counted on our ports."""
+    for account, public in (("acme", "203.0.113.11"), ("globex", "203.0.113.12")):
+        hypervisor = next(h for h in ("east-p1-hv1", "east-p1-hv2") if f"{account}-web1" in cloud.domains(h))
+        answer = _in_machine(cloud, hypervisor, f"{account}-web1", "wget", "-q", "-O", "-", "http://198.51.100.254/")
+        assert answer.strip() == public
+
+
+def test_machine_writes_to_primary_storage(cloud: Cloud):
+    assert _boots(cloud, "acme-web1") == 1
+
+
+def test_limit_visits_that_host_alone(cloud: Cloud):
+    report = cloud.podwright("deploy", "--limit", "east-p1-hv2", expect=0)
+    assert set(report["hosts"]) == {"east-p1-hv2"}
+
+
+def test_bridge_and_vlan_deleted_by_hand_come_back(cloud: Cloud):
+    key = f"{cloud.lab.directory}/ssh/id_ed25519"
+    ports = cloud.lab.ssh("east-p1-hv1", "ovs-vsctl list-ports guest101")
+    cloud.lab.ssh("east-p1-hv1", "ovs-vsctl del-br guest101")
+    cloud.lab.run(sys.executable, "-c", DELETE_VLAN, "192.168.1.11", key, "102")
+    drift = cloud.podwright("deploy", "--check", expect=2)
+    assert changed(drift) == {"east-p1-hv1", "east-p1-sw1"}
+    repaired = cloud.podwright("deploy", expect=2)
+    assert changed(repaired) == {"east-p1-hv1", "east-p1-sw1"}
+    assert cloud.lab.ssh("east-p1-hv1", "ovs-vsctl list-ports guest101") == ports
+    cloud.podwright("verify", expect=0)
+
+
+def test_run_killed_in_every_stage_converges(cloud: Cloud):
+    before = cloud.leases()
+    cloud.declare("initech", INITECH)
+    for play, task in MIDDLES.items():
+        _kill_in(cloud, play, task)
+    report = cloud.podwright("deploy", expect=2)
+    assert report["failures"] == []
+    cloud.podwright("deploy", expect=0)
+    assert cloud.leases() > before
+    values = [(pool, scope, value) for pool, scope, _, _, value in cloud.leases()]
+    assert len(values) == len(set(values))
+    findings = cloud.podwright("verify", expect=0)["findings"]
+    assert "initech-web1" in {finding["subject"] for finding in findings}
+
+
+def test_removed_account_leaves_its_disks_and_nothing_else(cloud: Cloud):
+    held = cloud.leases()
+    cloud.declare("initech", None)
+    report = cloud.podwright("deploy", expect=2)
+    assert changed(report) <= {"east-p1-sw1", "east-p1-sw2", "east-p1-hv1", "east-p1-hv2"}
+    assert not {name for h in ("east-p1-hv1", "east-p1-hv2") for name in cloud.domains(h) if name.startswith("initech")}
+    assert "guest103" not in cloud.bridges("east-p1-hv1")
+    assert cloud.leases("quarantine") == {lease for lease in held if "initech" in lease[1] + lease[2]}
+    assert "initech-web1.raw" in cloud.lab.ssh("east-p1-nfs1", "ls /srv/primary")
+    cloud.podwright("deploy", expect=0)
+    assert changed(cloud.podwright("deploy", "--confirm-removal", expect=2)) == {"east-p1-nfs1"}
+    assert "initech" not in cloud.lab.ssh("east-p1-nfs1", "ls /srv/primary")
+
+
+def test_exhausted_vlan_pool_touches_no_device(cloud: Cloud):
+    declared = (cloud.inventory / "cloud.yml").read_text()
+    (cloud.inventory / "cloud.yml").write_text(declared.replace('["101-199"]', '["101-102"]'))
+    cloud.declare("initech", INITECH)
+    try:
+        report = cloud.podwright("deploy", expect=4)
+    finally:
+        (cloud.inventory / "cloud.yml").write_text(declared)
+        cloud.declare("initech", None)
+    assert changed(report) == set()
+    message = report["failures"][0]["message"]
+    for word in ("initech", "east", "p1", "zones.east.pods.p1.guest_vlans"):
+        assert word in message
+
+
+def test_power_cut_loses_nothing(cloud: Cloud):
+    boots = _boots(cloud, "acme-web1")
+    for host in sorted(DEVICES):
+        labs.kill(cloud.lab.name, host)
+    cloud.lab.up()
+    report = cloud.podwright("deploy", expect=0)
+    assert report["failures"] == []
+    cloud.podwright("verify", expect=0)
+    assert _boots(cloud, "acme-web1") == boots + 1
+
+
+def _boots(cloud: Cloud, domain: str) -> int:
+    """How often a machine booted: it counts on its disk, which is a file on the storage server."""
+    return int(cloud.lab.ssh("east-p1-nfs1", f"head -n 1 /srv/primary/{domain}.raw").split()[1])
+
+
+def _kill_in(cloud: Cloud, play: str, task: str) -> None:
+    """Start site.yml and kill -9 its whole process group when the task of the play has begun."""
+    command = world.inside(
+        cloud.lab.first_process,
+        [
+            str(Path(sys.executable).with_name("ansible-playbook")),
+            "-i",
+            str(cloud.inventory / "cloud.yml"),
+            "podwright.cloud.site",
+        ],
+    )
+    environment = os.environ | {"PODWRIGHT_LAB": str(cloud.lab.directory), "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+    with subprocess.Popen(
+        command,
+        env=environment,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as run:
+        assert run.stdout is not None
+        try:
+            seen = _read_until(run.stdout, play, task)
+            time.sleep(0.7)  # into the task, which takes a second at least
+        finally:
+            os.killpg(run.pid, signal.SIGKILL)
+        assert seen, f"site.yml ended before {play}: {task}"
+
+
+def _read_until(lines: Iterator[str], play: str, task: str) -> bool:
+    playing = False
+    for line in lines:
+        playing = playing or line.startswith(f"PLAY [{play}]")
+        if playing and line.startswith("TASK [") and task in line:
+            return True
+    return False
+
+
+def _in_machine(cloud: Cloud, hypervisor: str, domain: str, *argv: str) -> str:
+    """Run a command in a machine through its guest agent; what it printed."""
+    run = {"path": argv[0], "arg": argv[1:], "capture-output": True}
+    pid = _agent(cloud, hypervisor, domain, "guest-exec", run)["pid"]
+    for _ in range(40):
+        status = _agent(cloud, hypervisor, domain, "guest-exec-status", {"pid": pid})
+        if status["exited"]:
+            return base64.b64decode(status.get("out-data", "")).decode()
+        time.sleep(0.5)
+    raise AssertionError(f"{argv} did not end in {domain}")
+
+
+def _agent(cloud: Cloud, hypervisor: str, domain: str, execute: str, arguments: dict[str, Any]) -> Any:
+    request = shlex.quote(json.dumps({"execute": execute, "arguments": arguments}))
+    return json.loads(cloud.lab.ssh(hypervisor, f"virsh qemu-agent-command {domain} {request}"))["return"]
