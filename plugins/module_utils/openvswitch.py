@@ -27,7 +27,7 @@ NO_VLAN = [4095]
 COLUMNS = {
     "Bridge": ["name", "datapath_type", "rstp_enable", "other_config", "external_ids", "ports"],
     "Port": ["name", "tag", "trunks", "interfaces", "fake_bridge", "external_ids"],
-    "Interface": ["name", "type", "ofport"],
+    "Interface": ["name", "type", "ofport", "ifindex"],
 }
 
 State = dict[str, Any]
@@ -186,8 +186,12 @@ def _occupants(ports: list[ovsdb.Row], interfaces: dict[str, ovsdb.Row]) -> dict
 
 
 def _is_live(port: ovsdb.Row, interfaces: dict[str, ovsdb.Row]) -> bool:
-    """Tell whether a port has a device; a machine that was killed leaves a port without one (ofport -1)."""
-    return any(interfaces[uuid]["ofport"] != -1 for uuid in ovsdb.as_set(port["interfaces"]))
+    """Tell whether a port has a device: a machine that was killed leaves one without.
+
+    The device is gone (ifindex 0), or was when the port was opened (ofport -1; ovs-vswitchd.conf.db(5), Interface).
+    """
+    members = [interfaces[uuid] for uuid in ovsdb.as_set(port["interfaces"])]
+    return any(member["ofport"] != -1 and member["ifindex"] != 0 for member in members)
 
 
 def _refuse_taken_names(current: State, wanted: State) -> None:
