@@ -3,12 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint unit lab bench install clean
+.PHONY: demo test lint unit bench install test-packages clean
 
 demo: install
 	$(BIN)/podwright lab demo
 
-test: install lint
+test: install test-packages lint
 	$(BIN)/pytest
 
 lint: install
@@ -18,23 +18,36 @@ lint: install
 	$(BIN)/yamllint --strict .
 	$(BIN)/ansible-lint --offline --strict
 
-unit: install
+unit: install test-packages
 	$(BIN)/pytest tests/unit
 
 bench: install
 	$(BIN)/python tests/bench/deploy.py
 
+# yanglint judges the payloads for switches.
+TEST_PACKAGES := libyang2-tools
+APT_INSTALL := DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends
+
 install: $(VENV)/.installed
-	@missing="$$($(BIN)/podwright lab requirements)"; \
-	if [ -n "$$missing" ]; then \
-	  echo "Installing Debian packages:" $$missing; \
-	  apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing; \
-	fi
+	@$(call need,$$($(BIN)/podwright lab requirements))
+
+test-packages:
+	@$(call need,$$(dpkg-query --show --showformat='$${db:Status-Status} $${Package}\n' $(TEST_PACKAGES) 2>/dev/null \
+	  | grep -q '^installed' || echo $(TEST_PACKAGES)))
 
 $(VENV)/.installed: pyproject.toml constraints.txt
+	@$(call need,$$($(PYTHON) -c 'import ensurepip' 2>/dev/null || echo python3-venv))
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test]'
 	touch $@
+
+# Install the Debian packages that a command names, if it names any.
+define need
+missing="$(1)"; if [ -n "$$missing" ]; then \
+  echo "Installing Debian packages:" $$missing; \
+  apt-get update -q && $(APT_INSTALL) $$missing; \
+fi
+endef
 
 clean:
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .ansible dist
