@@ -22,7 +22,7 @@ unit: install test-packages
 	$(BIN)/pytest tests/unit
 
 bench: install
-	$(BIN)/python tests/bench/deploy.py
+	$(BIN)/python -m tests.bench.deploy
 
 # yanglint judges the payloads for switches.
 TEST_PACKAGES := libyang2-tools

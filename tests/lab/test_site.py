@@ -9,14 +9,11 @@ import base64
 import json
 import os
 import shlex
-import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +21,8 @@ import pytest
 
 from podwright import lab as labs
 from podwright.lab import world
+from tests.lab.cloud import INITECH, Cloud, changed, declared
 from tests.lab.lab import ROOT, Lab
-
-PODWRIGHT = str(Path(sys.executable).with_name("podwright"))
 
 DEVICES = {
     "east-zsw1",
@@ -37,15 +33,6 @@ DEVICES = {
     "east-p1-hv1",
     "east-p1-hv2",
 }
-
-INITECH = """
-accounts:
-  initech:
-    guest_networks:
-      default: {zone: east}
-    machines:
-      web1: {guest_network: default, image: tiny, offering: tiny, hypervisor: east-p1-hv1}
-"""
 
 # The play of site.yml in whose middle a run is killed, and the task that is the middle.
 MIDDLES = {
@@ -75,63 +62,9 @@ with manager.connect(host=host, port=830, **login) as session:
 """
 
 
-@dataclass(frozen=True)
-class Cloud:
-    """The lab's cloud, with an inventory that a test may change."""
-
-    lab: Lab
-    inventory: Path
-
-    def podwright(self, command: str, *options: str, expect: int) -> dict[str, Any]:
-        """Run a podwright command with --json where the hosts can be reached; its report."""
-        done = self.lab.run(PODWRIGHT, command, "-i", str(self.inventory), "--json", *options, check=False)
-        assert done.returncode == expect, f"exit code {done.returncode}\n{_told(done.stdout)}\n{done.stderr[-3000:]}"
-        report: dict[str, Any] = json.loads(done.stdout)
-        return report
-
-    def leases(self, state: str = "held") -> set[tuple[str, str, str, str, int]]:
-        """Every lease in a state: (pool, scope, holder, purpose, value), read from the database itself."""
-        with sqlite3.connect(self.lab.directory / "state/leases.db") as database:
-            rows = database.execute("select pool, scope, holder, purpose, value from lease where state = ?", [state])
-            return set(rows.fetchall())
-
-    def declare(self, account: str, text: str | None) -> None:
-        """Add an account to the inventory, or take it out."""
-        file = self.inventory / "cloud.d" / f"{account}.yml"
-        if text is None:
-            file.unlink()
-        else:
-            file.write_text(text)
-
-    def domains(self, hypervisor: str) -> set[str]:
-        return set(self.lab.ssh(hypervisor, "virsh list --all --name").split())
-
-    def bridges(self, hypervisor: str) -> set[str]:
-        return set(self.lab.ssh(hypervisor, "ovs-vsctl list-br").split())
-
-
-def changed(report: dict[str, Any]) -> set[str]:
-    """The devices of a report that changed; planning changes none."""
-    plays = [play for play in report["plays"] if play["name"] not in ("Plan", "Release")]
-    return {host for play in plays for host in play["changed"]}
-
-
-def _told(output: str) -> str:
-    """What a report says went wrong."""
-    try:
-        report = json.loads(output)
-    except ValueError:
-        return output[-3000:]
-    refuted = [finding for finding in report.get("findings", ()) if not finding["holds"]]
-    return json.dumps({"failures": report.get("failures"), "refuted": refuted}, indent=2)
-
-
 @pytest.fixture(scope="module")
 def cloud(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Cloud:
-    inventory = tmp_path_factory.mktemp("inventory") / "lab"
-    shutil.copytree(ROOT / "inventories/lab", inventory)
-    (inventory / "cloud.d").mkdir()
-    return Cloud(lab, inventory)
+    return declared(lab, tmp_path_factory.mktemp("inventory"))
 
 
 def test_check_predicts_the_first_run(cloud: Cloud):

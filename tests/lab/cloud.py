@@ -1,0 +1,84 @@
+"""The lab's cloud as an operator handles it: an inventory to change, a command to run, devices to look at."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.lab.lab import ROOT, Lab
+
+PODWRIGHT = str(Path(sys.executable).with_name("podwright"))
+
+# A third account, as cloud.d/initech.yml declares it.
+INITECH = """
+accounts:
+  initech:
+    guest_networks:
+      default: {zone: east}
+    machines:
+      web1: {guest_network: default, image: tiny, offering: tiny, hypervisor: east-p1-hv1}
+"""
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """The lab's cloud, with an inventory that a test may change."""
+
+    lab: Lab
+    inventory: Path
+
+    def podwright(self, command: str, *options: str, expect: int) -> dict[str, Any]:
+        """Run a podwright command with --json where the hosts can be reached; its report."""
+        done = self.lab.run(PODWRIGHT, command, "-i", str(self.inventory), "--json", *options, check=False)
+        assert done.returncode == expect, f"exit code {done.returncode}\n{_told(done.stdout)}\n{done.stderr[-3000:]}"
+        report: dict[str, Any] = json.loads(done.stdout)
+        return report
+
+    def leases(self, state: str = "held") -> set[tuple[str, str, str, str, int]]:
+        """Every lease in a state: (pool, scope, holder, purpose, value), read from the database itself."""
+        with sqlite3.connect(self.lab.directory / "state/leases.db") as database:
+            rows = database.execute("select pool, scope, holder, purpose, value from lease where state = ?", [state])
+            return set(rows.fetchall())
+
+    def declare(self, account: str, text: str | None) -> None:
+        """Add an account to the inventory, or take it out."""
+        file = self.inventory / "cloud.d" / f"{account}.yml"
+        if text is None:
+            file.unlink()
+        else:
+            file.write_text(text)
+
+    def domains(self, hypervisor: str) -> set[str]:
+        return set(self.lab.ssh(hypervisor, "virsh list --all --name").split())
+
+    def bridges(self, hypervisor: str) -> set[str]:
+        return set(self.lab.ssh(hypervisor, "ovs-vsctl list-br").split())
+
+
+def declared(lab: Lab, directory: Path) -> Cloud:
+    """The lab's cloud with a copy of its inventory below `directory`."""
+    inventory = directory / "lab"
+    shutil.copytree(ROOT / "inventories/lab", inventory)
+    (inventory / "cloud.d").mkdir()
+    return Cloud(lab, inventory)
+
+
+def changed(report: dict[str, Any]) -> set[str]:
+    """The devices of a report that changed; planning changes none."""
+    plays = [play for play in report["plays"] if play["name"] not in ("Plan", "Release")]
+    return {host for play in plays for host in play["changed"]}
+
+
+def _told(output: str) -> str:
+    """What a report says went wrong."""
+    try:
+        report = json.loads(output)
+    except ValueError:
+        return output[-3000:]
+    refuted = [finding for finding in report.get("findings", ()) if not finding["holds"]]
+    return json.dumps({"failures": report.get("failures"), "refuted": refuted}, indent=2)
