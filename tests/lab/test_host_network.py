@@ -1,0 +1,178 @@
+"""Two hypervisors of a lab: a network that is made, used, damaged, kept over a reboot, and taken away."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.lab.lab import CLOUD, ROOT, Lab
+
+HV1, HV2 = "east-p1-hv1", "east-p1-hv2"
+POD_SWITCHES = {"east-p1-sw1": 4096, "east-p1-sw2": 8192}
+PORTS = {port: {"mode": "trunk", "tagged": [20], "edge": port != "swp3"} for port in ("swp3", "swp6", "swp7")}
+NOTHING: dict[str, Any] = {"backend": "openvswitch", "datapath": "netdev"}
+
+RECEIVE = """
+import hashlib, socket
+connection, _ = socket.create_server(("", 5001)).accept()
+digest = hashlib.sha256()
+while data := connection.recv(1 << 20):
+    digest.update(data)
+print(digest.hexdigest())
+"""
+SEND = """
+import hashlib, socket, os
+connection = socket.create_connection(("192.168.101.32", 5001), 10)
+connection.settimeout(10)
+data = os.urandom(16 << 20)
+connection.sendall(data)
+print(hashlib.sha256(data).hexdigest())
+"""
+
+
+class Hypervisors:
+    """The hypervisors as Ansible brings them in order."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+
+    def bring(self, host: str, network: dict[str, Any], *options: str, remove: bool = True) -> dict[str, Any]:
+        """Run the module; its result, and as `diff` the lines that go and come."""
+        return self.call(host, "host_network", {"network": network, "remove": remove}, *options)
+
+    def switch(self, name: str, switch: dict[str, Any]) -> None:
+        """Configure a pod switch."""
+        result = self.call(
+            name, "pod_switch", {"state": {"platform": "openconfig_netconf", "port": 830, "switch": switch}}
+        )
+        assert "changed" in result, result
+
+    def call(self, host: str, module: str, arguments: dict[str, Any], *options: str) -> dict[str, Any]:
+        ansible = [str(Path(sys.executable).with_name("ansible")), host, "-i", str(CLOUD)]
+        ansible += ["-m", f"podwright.cloud.{module}", "-a", json.dumps(arguments), *options]
+        there = ["env", f"--chdir={ROOT}", f"ANSIBLE_CONFIG={ROOT}/ansible.cfg", "ANSIBLE_LOAD_CALLBACK_PLUGINS=false"]
+        done = self.lab.run(*there, *ansible, check=False)
+        _, found, result = done.stdout.partition("=> ")
+        assert found, done.stdout + done.stderr
+        decoded: dict[str, Any] = json.JSONDecoder().raw_decode(result)[0]
+        return decoded | {"diff": [line for line in done.stdout.splitlines() if line[:1] in ("+", "-")]}
+
+    def ports(self, host: str) -> set[str]:
+        """Name the ports of Open vSwitch, segments among them."""
+        return set(self.lab.ssh(host, "ovs-vsctl --columns=name --bare --no-headings list port").split())
+
+
+def network(number: int, *accounts: int) -> dict[str, Any]:
+    return {
+        **NOTHING,
+        "uplinks": {"members": ["eth1", "eth2"], "tagged": [20, *accounts]},
+        "segments": {f"guest{vlan}": {"vlan": vlan, "description": f"account {vlan}"} for vlan in accounts},
+        "interfaces": {"vlan20": {"vlan": 20, "addresses": [f"192.168.101.{number}/24"], "description": "storage"}},
+    }
+
+
+@pytest.fixture(scope="module")
+def hypervisors(lab: Lab) -> Iterator[Hypervisors]:
+    """Both hypervisors, joined by the storage VLAN of the pod switches; bare again at the end."""
+    both = Hypervisors(lab)
+    for name, priority in POD_SWITCHES.items():
+        both.switch(name, {"spanning_tree": {"priority": priority}, "vlans": {20: "storage"}, "ports": PORTS})
+    yield both
+    for host in (HV1, HV2):
+        both.bring(host, NOTHING)
+    for name in POD_SWITCHES:
+        both.switch(name, {"vlans": {}, "ports": {}})
+
+
+@pytest.fixture
+def made(hypervisors: Hypervisors) -> Hypervisors:
+    """The hypervisors with one account on the first."""
+    hypervisors.bring(HV1, network(31, 101))
+    hypervisors.bring(HV2, network(32))
+    return hypervisors
+
+
+def test_check_mode_predicts_and_a_second_run_changes_nothing(hypervisors: Hypervisors) -> None:
+    wanted = network(31, 101)
+    predicted = hypervisors.bring(HV1, wanted, "--check", "--diff")
+    assert "guest101" not in hypervisors.ports(HV1)
+    done = hypervisors.bring(HV1, wanted, "--diff")
+    assert predicted["changed"]
+    assert done["diff"] == predicted["diff"]
+    assert {"bond0", "guest101", "vlan20"} <= hypervisors.ports(HV1)
+    assert not hypervisors.bring(HV1, wanted)["changed"]
+
+
+def test_tcp_crosses_the_vlan_whole(made: Hypervisors) -> None:
+    received: list[str] = []
+    command = f"timeout 60 python3 -c '{RECEIVE}'"
+    receiver = threading.Thread(target=lambda: received.append(made.lab.ssh(HV2, command)))
+    receiver.start()
+    wait_until(lambda: ":5001" in made.lab.ssh(HV2, "ss -Hltn"))
+    sent = made.lab.ssh(HV1, f"timeout 60 python3 -c '{SEND}'")
+    receiver.join()
+    assert received == [sent]
+
+
+def test_what_was_deleted_by_hand_comes_back_and_nothing_else_moves(made: Hypervisors) -> None:
+    made.lab.ssh(HV1, "ovs-vsctl del-br guest101")
+    diff = made.bring(HV1, network(31, 101), "--diff")["diff"]
+    assert diff[:4] == ["--- before", "+++ after", "-    guest101: null", "+    guest101:"]
+    assert all(line.startswith("+      ") for line in diff[4:])
+    assert "guest101" in made.ports(HV1)
+
+
+def test_a_segment_goes_with_its_last_machine(made: Hypervisors) -> None:
+    made.lab.ssh(HV1, "ip tuntap add pw-test mode tap; ovs-vsctl add-port guest101 pw-test")
+    kept = made.bring(HV1, network(31), remove=False)
+    assert (kept["changed"], kept["busy"]) == (False, {"guest101": ["pw-test"]})
+    refused = made.bring(HV1, network(31))
+    assert refused["msg"].startswith("segments that have to go still hold machines: {'guest101': ['pw-test']}")
+    assert {"guest101", "pw-test"} <= made.ports(HV1)
+
+    made.lab.ssh(HV1, "ip link delete pw-test")  # as when a machine is killed: its port stays behind, dead
+    assert made.bring(HV1, network(31))["changed"]
+    assert not {"guest101", "pw-test"} & made.ports(HV1)
+    assert made.lab.ssh(HV1, "ovs-vsctl get port bond0 trunks").strip() == "[20]"
+
+
+def test_what_is_foreign_stays(made: Hypervisors) -> None:
+    made.lab.ssh(HV1, "ovs-vsctl add-br br-operator -- set bridge br-operator datapath_type=netdev")
+    made.lab.ssh(HV1, "ip address add 192.0.2.9/32 dev vlan20")
+    made.lab.ssh(HV1, "echo '[Match]' > /etc/systemd/network/99-operator.network")
+    assert not made.bring(HV1, network(31, 101))["changed"]
+    made.bring(HV1, NOTHING)
+    assert made.ports(HV1) == {"br-operator"}
+    assert made.lab.ssh(HV1, "ls /etc/systemd/network").split() == ["99-operator.network"]
+    made.lab.ssh(HV1, "ovs-vsctl del-br br-operator; rm /etc/systemd/network/99-operator.network")
+
+
+def test_a_name_that_is_taken_is_refused(made: Hypervisors) -> None:
+    made.lab.ssh(HV2, "ovs-vsctl add-br guest103 -- set bridge guest103 datapath_type=netdev")
+    refused = made.bring(HV2, network(32, 103))
+    made.lab.ssh(HV2, "ovs-vsctl del-br guest103")
+    assert refused["msg"].startswith("Open vSwitch already has guest103 without podwright's mark")
+
+
+def test_it_comes_back_after_a_reboot(made: Hypervisors) -> None:
+    boot = "systemctl show --value --property=UserspaceTimestampMonotonic"
+    before = made.lab.ssh(HV1, boot)
+    made.lab.ssh(HV1, "systemctl reboot", check=False)
+    wait_until(lambda: made.lab.ssh(HV1, boot, check=False) not in ("", before))
+    assert made.lab.ssh(HV1, "systemctl is-system-running --wait").strip() == "running"
+    assert not made.bring(HV1, network(31, 101))["changed"]
+    assert ", 0% packet loss" in made.lab.ssh(HV1, "ping -c 3 -i 0.2 192.168.101.32")
+
+
+def wait_until(holds: Any, timeout_s: float = 60) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.3)
