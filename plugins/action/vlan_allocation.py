@@ -1,45 +1,26 @@
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-from ansible.plugins.action import ActionBase
+from ansible_collections.podwright.cloud.plugins.plugin_utils.lease_action import LeaseAction
 
-from podwright.allocation.single_pool import ask, vlan_id, vlan_pool
-from podwright.errors import AllocationError
-
-ARGUMENTS = {
-    "database": {"type": "str", "required": True},
-    "zone": {"type": "str", "required": True},
-    "pod": {"type": "str", "required": True},
-    "ranges": {"type": "list", "elements": "str", "default": []},
-    "accounts": {"type": "list", "elements": "str", "required": True},
-    "network": {"type": "str", "default": "default"},
-    "fixed": {"type": "dict", "default": {}},
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-    "quarantine_hours": {"type": "int", "default": 24},
-}
+from podwright.allocation.pools import Pool
+from podwright.allocation.single_pool import vlan_id, vlan_pool
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible's classes are not annotated
-    """Lease VLAN ids to guest networks, on the controller; documented in library/vlan_allocation.py."""
+class ActionModule(LeaseAction):
+    """Lease VLAN ids to guest networks; documented in library/vlan_allocation.py."""
 
-    _requires_connection = False
-    _supports_check_mode = True
-    _supports_diff = True
+    own_arguments: ClassVar = {
+        "zone": {"type": "str", "required": True},
+        "pod": {"type": "str", "required": True},
+        "ranges": {"type": "list", "elements": "str", "default": []},
+    }
+    values_argument = "ranges"
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        _, arguments = self.validate_argument_spec(ARGUMENTS, required_if=[("state", "present", ["ranges"])])
-        try:
-            return result | ask(
-                arguments["database"],
-                vlan_pool(arguments["zone"], arguments["pod"], arguments["ranges"]),
-                arguments["accounts"],
-                network=arguments["network"],
-                state=arguments["state"],
-                fixed={account: vlan_id(str(value)) for account, value in arguments["fixed"].items()},
-                quarantine_hours=arguments["quarantine_hours"],
-                preview=self._task.check_mode,
-            )
-        except AllocationError as error:
-            return result | {"failed": True, "msg": str(error)}
+    def pool(self, arguments: Mapping[str, Any]) -> Pool:
+        return vlan_pool(arguments["zone"], arguments["pod"], arguments["ranges"])
+
+    def value(self, text: str) -> int:
+        return vlan_id(text)
