@@ -70,12 +70,12 @@ options:
           address: {description: Address that the outside sees., type: str, required: true}
   starting:
     description:
-      - Whether the appliance's virtual machine was only started in this run, so that it has to be waited for. In check
-        mode, where it was not started, all of it is then reported as new.
+      - Whether the appliance's virtual machine is new in this run. In check mode, where it was not started, all of the
+        appliance is then reported as new.
     type: bool
     default: false
   boot_timeout_s:
-    description: Seconds to wait for an appliance that is O(starting).
+    description: Seconds to wait for an appliance that does not answer, for it may be booting.
     type: int
     default: 300
   rollback_after_s:

@@ -17,14 +17,16 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
         result: dict[str, Any] = super().run(tmp, task_vars)
         del tmp
         arguments = dict(self._task.args)
-        # Both are for us: the machine cannot tell whether it is there.
+        # Both are for us: a machine that is not there cannot say so.
         starting = boolean(arguments.pop("starting", False))
         boot_timeout_s = int(arguments.pop("boot_timeout_s", _BOOT_TIMEOUT_S))
         if starting and self._task.check_mode:
             return result | _everything(arguments["appliance"])
-        if starting:
+        try:
+            result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
+        except AnsibleConnectionFailure:  # it may be booting: started by this run, or with its hypervisor
             self._wait_for_boot(boot_timeout_s)
-        result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
+            result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
         if "confirm" in result:
             complaint = self._confirm(result.pop("confirm"), result["invocation"]["module_args"]["rollback_after_s"])
             if complaint:
@@ -35,7 +37,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
         try:
             self._reconnect("true", boot_timeout_s)
         except AnsibleConnectionFailure as error:
-            raise AnsibleActionFail(f"was started and does not answer: {error}; look at its console") from error
+            raise AnsibleActionFail(
+                f"does not answer within {boot_timeout_s} s: {error}; see on its hypervisor that it runs (virsh list)"
+            ) from error
 
     def _confirm(self, command: str, rollback_after_s: float) -> str | None:
         """Run the confirming command over a new connection, for the one in use may outlive what lets new ones in.
