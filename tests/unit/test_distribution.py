@@ -37,8 +37,9 @@ def test_ansible_doc_shows_all_of(kind: str):
         names = {file.stem for file in ROOT.glob("filter_plugins/*.yml")}
     else:
         names = {file.stem for file in PLUGINS[kind].glob("*.py")}
-    shown = json.loads(_run("ansible-doc", "-t", kind, "--json", *(f"podwright.cloud.{name}" for name in sorted(names))))
-    assert set(shown) == {f"podwright.cloud.{name}" for name in names}
+    names = {f"podwright.cloud.{name}" for name in names}
+    shown = json.loads(_run("ansible-doc", "-t", kind, "--json", *sorted(names)))
+    assert set(shown) == names
     for documented in shown.values():
         described = documented.get("doc", documented.get("entry_points", {}).get("main"))
         assert described["short_description"]
