@@ -23,7 +23,7 @@ from podwright.runner import ExitCode, Play, Run
 console = Console()
 
 Finding = Mapping[str, str | bool]
-"""A `podwright.observe.proof.Finding` as it comes out of a run."""
+"""A `podwright.observe.verdict.Finding` as it comes out of a run."""
 
 _COLOURS = {
     ExitCode.IN_SYNC: "green",

@@ -6,7 +6,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from podwright.observe.proof import Finding, Topic, judge
+from podwright.observe.verdict import Finding, Topic, judge
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible's classes are not annotated

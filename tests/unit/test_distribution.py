@@ -59,7 +59,7 @@ def test_wheel_carries_the_collection(tmp_path: Path):
         "podwright/cli.py",
         f"{inside}/ansible.cfg",
         f"{inside}/plugins/modules/machines.py",
-        f"{inside}/plugins/filter/proof.py",
+        f"{inside}/plugins/filter/observation.py",
         f"{inside}/plugins/module_utils/libvirt_domain.py",
         f"{inside}/roles/zone_switch/tasks/main.yml",
         f"{inside}/playbooks/site.yml",

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from podwright.observe.proof import Finding, Topic, expected_addresses, judge, probes, watches
+from podwright.observe.probes import expected_addresses, probes, watches
+from podwright.observe.verdict import Finding, Topic, judge
 
 ACCOUNTS = {"acme": 101, "globex": 102}
 PUBLIC = {"acme": "203.0.113.11", "globex": "203.0.113.12"}

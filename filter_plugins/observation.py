@@ -3,17 +3,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from podwright.observe import proof
+from podwright.observe import probes as observation
 
 
 def watches(states: Mapping[str, Any]) -> dict[str, list[str]]:
-    return proof.watches(states)
+    return observation.watches(states)
 
 
 def probes(states: Mapping[str, Any]) -> dict[str, dict[str, dict[str, list[str]]]]:
     return {
         hypervisor: {domain: {probe.name: probe.argv for probe in asked} for domain, asked in domains.items()}
-        for hypervisor, domains in proof.probes(states).items()
+        for hypervisor, domains in observation.probes(states).items()
     }
 
 
