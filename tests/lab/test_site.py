@@ -8,12 +8,14 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +166,37 @@ def test_exhausted_vlan_pool_touches_no_device(cloud: Cloud):
     message = report["failures"][0]["message"]
     for word in ("initech", "east", "p1", "zones.east.pods.p1.guest_vlans"):
         assert word in message
+
+
+def test_management_is_out_of_reach_from_outside(cloud: Cloud):
+    """The provider has a route to it, and no answer; the same road leads to a public address."""
+    cloud.lab.outside("ip", "route", "replace", "192.168.1.0/24", "via", "198.51.100.1")
+    try:
+        answers = {address: _pings(cloud, address, 3) for address in ("203.0.113.11", "192.168.1.31", "192.168.1.2")}
+    finally:
+        cloud.lab.outside("ip", "route", "delete", "192.168.1.0/24")
+    assert answers == {"203.0.113.11": 3, "192.168.1.31": 0, "192.168.1.2": 0}
+
+
+def test_traffic_survives_the_active_zone_switch(cloud: Cloud):
+    active = next(h for h in ("east-zsw1", "east-zsw2") if "198.51.100.1/" in cloud.lab.ssh(h, "ip -brief address"))
+    with ThreadPoolExecutor() as pool:
+        answers = pool.submit(_pings, cloud, "203.0.113.11", 200)
+        time.sleep(2)
+        labs.kill(cloud.lab.name, active)
+        received = answers.result()
+    labs.power_on(cloud.lab.name, active)
+    # 200 requests in 20 s; a pair that does not hand over loses all that follow the cut.
+    assert 150 <= received <= 200, f"{received} of 200 answered"
+    cloud.podwright("deploy", expect=0)
+
+
+def _pings(cloud: Cloud, address: str, count: int) -> int:
+    """How many of `count` echo requests from outside, 0.1 s apart, are answered."""
+    told = cloud.lab.outside("ping", "-q", "-i", "0.1", "-W", "1", "-c", str(count), address, check=False)
+    found = re.search(r"(\d+) received", told)
+    assert found, told
+    return int(found[1])
 
 
 def test_power_cut_loses_nothing(cloud: Cloud):
