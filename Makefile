@@ -43,7 +43,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 # Install the Debian packages that a command names, if it names any.
 define need
-missing="$(1)"; if [ -n "$$missing" ]; then \
+set -e; missing="$(1)"; if [ -n "$$missing" ]; then \
   echo "Installing Debian packages:" $$missing; \
   apt-get update -q && $(APT_INSTALL) $$missing; \
 fi

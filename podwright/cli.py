@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from typer.exceptions import Abort, TyperException
 
 from podwright import report
 from podwright.errors import InvalidInput, PodwrightError
@@ -30,6 +31,7 @@ class Stage(StrEnum):
     """The stages of a deployment, each a playbook of its own."""
 
     SITE = "site"
+    PLAN = "plan"
     NETWORK = "network"
     STORAGE = "storage"
     HYPERVISORS = "hypervisors"
@@ -81,12 +83,21 @@ def verify(inventory: Inventory = DEFAULT_INVENTORY, limit: Limit = None, as_jso
 
 
 def main() -> None:
-    """Run the command; an error of ours is a message and an exit code, never a traceback."""
+    """Run the command; a mistake of the caller's or an error of ours is a message and an exit code, not a traceback."""
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
+    except TyperException as error:
+        _complain(f"{error.format_message()} Try: podwright --help")
+        sys.exit(ExitCode.INVALID)
+    except Abort:
+        sys.exit(ExitCode.FAILED)
     except PodwrightError as error:
-        Console(stderr=True).print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        _complain(str(error))
         sys.exit(ExitCode.INVALID if isinstance(error, InvalidInput) else ExitCode.FAILED)
+
+
+def _complain(text: str) -> None:
+    Console(stderr=True).print(text, style="red", markup=False, highlight=False, soft_wrap=True)
 
 
 def _run(order: Order, as_json: bool) -> None:

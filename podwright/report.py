@@ -62,6 +62,10 @@ def show(run: Run) -> None:
         _print_difference(difference)
     if run.results.get("findings"):
         console.print(findings_table(run.results["findings"]))
+    for host, volumes in run.results.get("left_behind", {}).items():
+        console.print(f"{host}: disks left behind (deploy with --confirm-removal destroys them): {', '.join(volumes)}")
+    for host, machines in run.results.get("restart_needed", {}).items():
+        console.print(f"{host}: changes wait for a restart of {', '.join(machines)}")
     for failure in run.failures:
         console.print(Text(f"{failure.host}: {failure.task}", style="bold red"))
         console.print(failure.message, markup=False, highlight=False)

@@ -74,7 +74,8 @@ class Run:
     hosts: dict[str, dict[str, int]] = field(default_factory=dict)
     """{host: {"ok": tasks, "changed": tasks, "failed": tasks, "unreachable": tasks}}"""
     results: dict[str, Any] = field(default_factory=dict)
-    """What the plan and the verdict of a verification said: {"plan": ..., "findings": ...}"""
+    """What tasks said that people have to know: {"plan": summary, "findings": list of statements,
+    "left_behind": {storage server: volumes}, "restart_needed": {hypervisor: machines}}"""
     differences: list[dict[str, str]] = field(default_factory=list)
     """[{"host": host, "task": task, "before": text, "after": text}], as `--diff` shows them"""
     check: bool = False
@@ -201,11 +202,21 @@ def _task_ended(result: Run, data: dict[str, Any]) -> None:
     for key in ("plan", "findings"):
         if key in res:
             result.results[key] = res[key]
+    for key in ("left_behind", "restart_needed"):
+        if key in res:
+            _keep(result.results.setdefault(key, {}), data["host"], res[key])
     diff = res.get("diff")
     for part in diff if isinstance(diff, list) else [diff] if diff else []:
         if part.get("before") != part.get("after"):
             texts = {side: str(part.get(side, "")) for side in ("before", "after")}
             result.differences.append({"host": data["host"], "task": data["task"], **texts})
+
+
+def _keep(by_host: dict[str, list[str]], host: str, names: list[str]) -> None:
+    """What the last task of a host said counts; a host with nothing to say has no entry."""
+    by_host.pop(host, None)
+    if names:
+        by_host[host] = names
 
 
 def _task_failed(result: Run, data: dict[str, Any]) -> None:

@@ -46,3 +46,14 @@ def test_machines_get_each_mistake_as_data(wrong: Path) -> None:
             }
         ],
     }
+
+
+@pytest.mark.parametrize("arguments", [("deploy", "--bogus"), ("deploy", "-i", "/nonexistent"), ("deploi",)])
+def test_wrong_call_is_not_taken_for_a_change(arguments: tuple[str, ...]) -> None:
+    result = podwright(*arguments)
+    assert result.returncode == 4
+    assert result.stderr
+
+
+def test_help_is_no_failure() -> None:
+    assert podwright("--help").returncode == 0
