@@ -26,9 +26,10 @@ options:
     required: true
   comparisons:
     description:
-      - Name of the variable in which hosts registered, in check mode, the result of M(podwright.cloud.pod_switch) or
-        M(podwright.cloud.host_network).
-    type: str
+      - Names of the variables in which hosts registered, in check mode, the results of the modules that compare them
+        with their states.
+    type: list
+    elements: str
     required: true
 attributes:
   check_mode:
@@ -42,7 +43,7 @@ EXAMPLES = r"""
     states: "{{ lookup('podwright.cloud.desired_states') }}"
     frames: verify_frames
     answers: verify_answers
-    comparisons: verify_comparison
+    comparisons: [verify_network, verify_service]
 """
 
 RETURN = r"""

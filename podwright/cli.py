@@ -48,6 +48,7 @@ Inventory = Annotated[
 Limit = Annotated[str | None, typer.Option(help="Only these hosts or groups, as ansible-playbook takes them.")]
 Check = Annotated[bool, typer.Option("--check", help="Change nothing; say what would change.")]
 Diff = Annotated[bool, typer.Option("--diff", help="Show every change, before and after.")]
+Report = Annotated[Path | None, typer.Option(help="Also write the JSON document to this file.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for machines.")]
 
 DEFAULT_INVENTORY = Path("inventories/lab/cloud.yml")
@@ -63,11 +64,12 @@ def deploy(
     confirm_removal: Annotated[
         bool, typer.Option("--confirm-removal", help="Destroy the disks of machines that are no longer declared.")
     ] = False,
+    report_file: Report = None,
     as_json: Json = False,
 ) -> None:
     """Make the devices what the inventory says."""
     variables = {"podwright_confirm_removal": True} if confirm_removal else {}
-    _run(Order(f"podwright.cloud.{stage}", _cloud_file(inventory), check, diff, limit, variables), as_json)
+    _run(Order(f"podwright.cloud.{stage}", _cloud_file(inventory), check, diff, limit, variables), as_json, report_file)
 
 
 @app.command()
@@ -77,9 +79,11 @@ def plan(inventory: Inventory = DEFAULT_INVENTORY, as_json: Json = False) -> Non
 
 
 @app.command()
-def verify(inventory: Inventory = DEFAULT_INVENTORY, limit: Limit = None, as_json: Json = False) -> None:
+def verify(
+    inventory: Inventory = DEFAULT_INVENTORY, limit: Limit = None, report_file: Report = None, as_json: Json = False
+) -> None:
     """Prove with packets that the cloud is what was planned; changes nothing."""
-    _run(Order("podwright.cloud.verify", _cloud_file(inventory), limit=limit), as_json)
+    _run(Order("podwright.cloud.verify", _cloud_file(inventory), limit=limit), as_json, report_file)
 
 
 def main() -> None:
@@ -100,7 +104,7 @@ def _complain(text: str) -> None:
     Console(stderr=True).print(text, style="red", markup=False, highlight=False, soft_wrap=True)
 
 
-def _run(order: Order, as_json: bool) -> None:
+def _run(order: Order, as_json: bool, report_file: Path | None = None) -> None:
     _check(order.inventory, as_json)
     if as_json:
         result = run(order)
@@ -109,6 +113,8 @@ def _run(order: Order, as_json: bool) -> None:
         with report.progress() as on_progress:
             result = run(order, on_progress)
         report.show(result)
+    if report_file:
+        report_file.write_text(result.to_json() + "\n")
     raise typer.Exit(result.exit_code)
 
 

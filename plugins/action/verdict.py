@@ -23,7 +23,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible's classes are n
                 "states": {"type": "dict", "required": True},
                 "frames": {"type": "str", "required": True},
                 "answers": {"type": "str", "required": True},
-                "comparisons": {"type": "str", "required": True},
+                "comparisons": {"type": "list", "elements": "str", "required": True},
             }
         )
         variables = task_vars or {}
@@ -31,13 +31,20 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible's classes are n
         states = {
             name: state
             for name, state in arguments["states"].items()
-            # An appliance's state says who its account is; with --limit, only present devices were observed.
+            # With --limit, only devices of the play were observed; an appliance's state tells of its account, too.
             if name in present or state["kind"] == "routing_appliance"
         }
         frames = _values(self._registered(variables, arguments["frames"]), "frames")
         answers = _values(self._registered(variables, arguments["answers"]), "answers")
-        comparisons = self._registered(variables, arguments["comparisons"])
-        findings = judge(states, frames, answers, comparisons)
+        comparisons: dict[str, list[dict[str, Any]]] = {}
+        for name in arguments["comparisons"]:
+            for host, outcome in self._registered(variables, name).items():
+                comparisons.setdefault(host, []).append(outcome)
+        findings = [
+            finding
+            for finding in judge(states, frames, answers, comparisons)
+            if finding.topic is not Topic.CONFIGURED or finding.subject in present
+        ]
         if not findings:
             raise AnsibleActionFail("nothing was observed; declare a machine, or widen --limit")
         refuted = [finding for finding in findings if not finding.holds]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -14,6 +16,7 @@ from rich.console import Console
 
 from podwright import lab, report
 from podwright.lab import requirements
+from podwright.runner import ExitCode
 
 app = typer.Typer(help="A whole cloud on this machine, in namespaces that lead nowhere else.", no_args_is_help=True)
 
@@ -39,9 +42,15 @@ def down(name: Name = DEFAULT_NAME) -> None:
 
 
 @app.command()
-def status(name: Name = DEFAULT_NAME) -> None:
+def status(
+    name: Name = DEFAULT_NAME, as_json: Annotated[bool, typer.Option("--json", help="As JSON, for machines.")] = False
+) -> None:
     """Say which hosts are up, and where."""
-    report.console.print(report.hosts_table(lab.status(name)))
+    hosts = lab.status(name)
+    if as_json:
+        sys.stdout.write(json.dumps(hosts, indent=2) + "\n")
+    else:
+        report.console.print(report.hosts_table(hosts) if hosts else f"lab {name} is down; podwright lab up starts it")
 
 
 @app.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -61,20 +70,14 @@ def show_requirements() -> None:
 @app.command()
 def demo(cloud_file: CloudFile = DEFAULT_CLOUD, name: Name = DEFAULT_NAME) -> None:
     """Start the lab, deploy its cloud, prove it with packets, and tell what was made."""
-    stages: dict[str, float] = {}
-    podwright = str(Path(sys.executable).with_name("podwright"))
-
-    def stage(title: str, action: Callable[[], int | None]) -> None:
-        report.console.rule(title, align="left")
+    with TemporaryDirectory() as reports:
+        report.console.rule("Lab", align="left")
         started = time.monotonic()
-        code = action()
-        stages[title] = time.monotonic() - started
-        if code not in (None, 0, 2):
-            raise typer.Exit(code)
-
-    stage("Lab", lambda: lab.up(cloud_file, name, _say()))
-    stage("Deploy", lambda: lab.enter(name, [podwright, "deploy", "-i", str(cloud_file)]))
-    stage("Verify", lambda: lab.enter(name, [podwright, "verify", "-i", str(cloud_file)]))
+        lab.up(cloud_file, name, _say())
+        stages = {"Lab": time.monotonic() - started}
+        for command in ("deploy", "verify"):
+            report.console.rule(command.capitalize(), align="left")
+            stages |= _run(name, command, cloud_file, Path(reports, f"{command}.json"))
     report.console.rule("The cloud", align="left")
     os.environ["PODWRIGHT_LAB"] = str(lab.directory(name))
     report.show_cloud(cloud_file)
@@ -83,6 +86,16 @@ def demo(cloud_file: CloudFile = DEFAULT_CLOUD, name: Name = DEFAULT_NAME) -> No
         f"The lab is still up. Look around with [bold]podwright lab exec --name {name} bash[/], "
         f"end it with [bold]podwright lab down --name {name}[/]."
     )
+
+
+def _run(name: str, command: str, cloud_file: Path, report_file: Path) -> dict[str, float]:
+    """Run a podwright command inside the lab: {stage: seconds}; one that fails ends the demonstration."""
+    podwright = str(Path(sys.executable).with_name("podwright"))
+    code = lab.enter(name, [podwright, command, "-i", str(cloud_file), "--report-file", str(report_file)])
+    if code not in (ExitCode.IN_SYNC, ExitCode.CHANGED):
+        raise typer.Exit(code)
+    plays = json.loads(report_file.read_text())["plays"]
+    return {f"{command.capitalize()}: {play['name']}": play["seconds"] for play in plays if play["tasks"]}
 
 
 def _say() -> Callable[[str], None]:

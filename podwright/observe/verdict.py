@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from podwright.observe.probes import expected_addresses, probes, watches
-from podwright.observe.views import Nic, States, appliances, nics
+from podwright.observe.views import Nic, State, States, appliances, nics
 
 Frames = Mapping[str, Mapping[str, Mapping[str, Mapping[str, int]]]]
 """{device: {interface: {"macs": {source MAC: frames}, "addresses": {source address: packets}}}}"""
 Answers = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """{hypervisor: {domain: {"addresses": [address], "results": {probe: exit code}}}}"""
-Comparisons = Mapping[str, Mapping[str, Any]]
-"""{device: result of the module that compared it with its state, in check mode}"""
+Comparisons = Mapping[str, Sequence[Mapping[str, Any]]]
+"""{device: results of the modules that compared it with its state, in check mode}"""
 
 
 class Topic(StrEnum):
@@ -55,21 +55,35 @@ def judge(states: States, frames: Frames, answers: Answers, comparisons: Compari
 
 
 def _judge_devices(states: States, comparisons: Comparisons) -> Iterator[Finding]:
-    """Trunks carry what the plan says and bridges are where the plan has them, as read from the devices."""
+    """Trunks carry what the plan says, bridges and services are as the plan has them, as read from the devices."""
     for name, state in sorted(states.items()):
-        if "switch" not in state and "network" not in state:
-            continue
-        result = comparisons.get(name)
-        astray = (result or {}).get("astray", {})
-        holds = result is not None and not result.get("changed") and not astray
-        if "switch" in state:
+        results = comparisons.get(name, ())
+        astray = {port: how for result in results for port, how in sorted(result.get("astray", {}).items())}
+        observed = len(results) == _COMPARISONS[state["kind"]]
+        holds = observed and not astray and not any(result.get("changed") for result in results)
+        seen = "differs; podwright deploy --check --diff shows how" if observed else "not observed"
+        seen = "; ".join(f"{port} {how}" for port, how in astray.items()) or seen
+        yield Finding(Topic.CONFIGURED, name, _as_planned(state), holds, "just that" if holds else seen)
+
+
+# How many modules compare a device of each kind with its state.
+_COMPARISONS = {"pod_switch": 1, "zone_switch": 2, "storage_server": 2, "hypervisor": 2, "routing_appliance": 1}
+
+
+def _as_planned(state: State) -> str:
+    match state["kind"]:
+        case "pod_switch":
             trunks = {port: entry["tagged"] for port, entry in sorted(state["switch"]["ports"].items())}
-            statement = "ports carry " + ", ".join(f"{port} {_ids(ids)}" for port, ids in trunks.items())
-        else:
-            statement = "has bridges " + (", ".join(sorted(state["network"]["segments"])) or "none")
-        seen = "not observed" if result is None else "differs; podwright deploy --check --diff shows how"
-        seen = "; ".join(f"{port} {how}" for port, how in sorted(astray.items())) or seen
-        yield Finding(Topic.CONFIGURED, name, statement, holds, "just that" if holds else seen)
+            return "ports carry " + ", ".join(f"{port} {_ids(ids)}" for port, ids in trunks.items())
+        case "hypervisor":
+            segments = ", ".join(sorted(state["network"]["segments"])) or "none"
+            return f"has bridges {segments} and machines {', '.join(sorted(state['machines'])) or 'none'}"
+        case "storage_server":
+            return f"exports {state['storage']['export']} to {', '.join(state['storage']['clients'])} alone"
+        case "zone_switch":
+            return "holds its addresses, its part of the virtual ones, and its packet filter"
+        case _:
+            return "serves DHCP, DNS and source NAT, and filters packets"
 
 
 def _ids(vlans: Iterable[int]) -> str:

@@ -108,11 +108,13 @@ STATES: dict[str, Any] = {
 }
 
 
-GOOD_COMPARISONS = {
-    "sw1": {"changed": False, "astray": {}},
-    "east-zsw1": {"changed": False},
-    "hv1": {"changed": False},
-    "hv2": {"changed": False},
+GOOD_COMPARISONS: dict[str, list[dict[str, Any]]] = {
+    "sw1": [{"changed": False, "astray": {}}],
+    "east-zsw1": [{"changed": False}, {"changed": False}],
+    "hv1": [{"changed": False}, {"changed": False}],
+    "hv2": [{"changed": False}, {"changed": False}],
+    "acme-east-router": [{"changed": False}],
+    "globex-east-router": [{"changed": False}],
 }
 
 
@@ -232,16 +234,17 @@ def test_wrong_lease_is_found():
 
 
 @pytest.mark.parametrize(
-    ("device", "result", "seen"),
+    ("device", "results", "seen"),
     [
-        ("sw1", {"changed": False, "astray": {"swp6": "carries 20, 101-102 instead of 20, 101"}}, "swp6 carries"),
-        ("sw1", {"changed": True, "astray": {}}, "differs"),
-        ("hv1", {"changed": True}, "differs"),
-        ("hv1", None, "not observed"),
+        ("sw1", [{"changed": False, "astray": {"swp6": "carries 20, 101-102 instead of 20, 101"}}], "swp6 carries"),
+        ("sw1", [{"changed": True, "astray": {}}], "differs"),
+        ("hv1", [{"changed": False}, {"changed": True}], "differs"),
+        ("hv1", [{"changed": False}], "not observed"),
+        ("acme-east-router", [], "not observed"),
     ],
 )
-def test_device_that_is_not_as_planned_is_found(device: str, result: Any, seen: str):
-    comparisons = GOOD_COMPARISONS | {device: result}
+def test_device_that_is_not_as_planned_is_found(device: str, results: list[Any], seen: str):
+    comparisons = GOOD_COMPARISONS | {device: results}
     findings = judge(STATES, good_frames(), good_answers(), comparisons)
     assert [(f.topic, f.subject) for f in findings if not f.holds] == [(Topic.CONFIGURED, device)]
     assert seen in next(f.seen for f in findings if not f.holds)
