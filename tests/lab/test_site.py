@@ -88,6 +88,14 @@ def test_second_run_changes_nothing(cloud: Cloud):
     assert set(report["hosts"]) >= DEVICES
 
 
+@pytest.mark.parametrize("stage", ["plan", "network", "storage", "hypervisors", "appliances", "machines"])
+def test_stage_runs_alone(cloud: Cloud, stage: str):
+    report = cloud.podwright("deploy", "--stage", stage, "--check", "--diff", expect=0)
+    assert report["differences"] == []
+    limited = cloud.podwright("deploy", "--stage", stage, "--limit", "pod_east_p1", expect=0)
+    assert set(limited["hosts"]) <= DEVICES - {"east-zsw1", "east-zsw2"} | {"acme-east-router", "globex-east-router"}
+
+
 def test_packets_prove_it(cloud: Cloud):
     findings = cloud.podwright("verify", expect=0)["findings"]
     assert len({finding["topic"] for finding in findings}) == 7
@@ -144,13 +152,32 @@ def test_removed_account_leaves_its_disks_and_nothing_else(cloud: Cloud):
     cloud.declare("initech", None)
     report = cloud.podwright("deploy", expect=2)
     assert changed(report) <= {"east-p1-sw1", "east-p1-sw2", "east-p1-hv1", "east-p1-hv2"}
-    assert not {name for h in ("east-p1-hv1", "east-p1-hv2") for name in cloud.domains(h) if name.startswith("initech")}
-    assert "guest103" not in cloud.bridges("east-p1-hv1")
+    assert _traces(cloud, "initech", "guest103") == set()
     assert cloud.leases("quarantine") == {lease for lease in held if "initech" in lease[1] + lease[2]}
-    assert "initech-web1.raw" in cloud.lab.ssh("east-p1-nfs1", "ls /srv/primary")
-    cloud.podwright("deploy", expect=0)
-    assert changed(cloud.podwright("deploy", "--confirm-removal", expect=2)) == {"east-p1-nfs1"}
+    disks = ["initech-east-router.raw", "initech-web1.raw"]
+    assert report["left_behind"] == {"east-p1-nfs1": disks}
+    assert cloud.podwright("deploy", expect=0)["left_behind"] == {"east-p1-nfs1": disks}
+    confirmed = cloud.podwright("deploy", "--confirm-removal", expect=2)
+    assert changed(confirmed) == {"east-p1-nfs1"}
+    assert confirmed["left_behind"] == {}
     assert "initech" not in cloud.lab.ssh("east-p1-nfs1", "ls /srv/primary")
+
+
+def test_disks_go_after_their_machines_in_one_run(cloud: Cloud):
+    cloud.declare("initech", INITECH)
+    cloud.podwright("deploy", expect=2)
+    cloud.declare("initech", None)
+    cloud.podwright("deploy", "--confirm-removal", expect=2)
+    assert _traces(cloud, "initech", "guest103") == set()
+    assert "initech" not in cloud.lab.ssh("east-p1-nfs1", "ls /srv/primary")
+    cloud.podwright("deploy", expect=0)
+
+
+def _traces(cloud: Cloud, account: str, bridge: str) -> set[str]:
+    """What hypervisors still have of an account."""
+    hypervisors = ("east-p1-hv1", "east-p1-hv2")
+    domains = {name for host in hypervisors for name in cloud.domains(host) if name.startswith(f"{account}-")}
+    return domains | {bridge for host in hypervisors if bridge in cloud.bridges(host)}
 
 
 def test_exhausted_vlan_pool_touches_no_device(cloud: Cloud):
@@ -197,6 +224,13 @@ def _pings(cloud: Cloud, address: str, count: int) -> int:
     found = re.search(r"(\d+) received", told)
     assert found, told
     return int(found[1])
+
+
+def test_appliance_that_was_switched_off_is_back_after_one_run(cloud: Cloud):
+    hypervisor = next(h for h in ("east-p1-hv1", "east-p1-hv2") if "acme-east-router" in cloud.domains(h))
+    cloud.lab.ssh(hypervisor, "virsh destroy acme-east-router")
+    assert changed(cloud.podwright("deploy", expect=2)) == {hypervisor}
+    cloud.podwright("deploy", expect=0)
 
 
 def test_power_cut_loses_nothing(cloud: Cloud):
