@@ -13,6 +13,7 @@ from typer.exceptions import Abort, TyperException
 
 from podwright import report
 from podwright.errors import InvalidInput, PodwrightError
+from podwright.images.cli import app as image
 from podwright.lab.cli import app as lab
 from podwright.model import load
 from podwright.runner import ExitCode, Order, invalid_report, run
@@ -25,6 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(lab, name="lab")
+app.add_typer(image, name="image")
 
 
 class Stage(StrEnum):

@@ -21,6 +21,7 @@ from podwright.model.views import appliances, domains, guest_networks
 from podwright.runner import ExitCode, Play, Run
 
 console = Console()
+_progress_console = Console(stderr=True)
 
 Finding = Mapping[str, str | bool]
 """A `podwright.observe.verdict.Finding` as it comes out of a run."""
@@ -31,6 +32,11 @@ _COLOURS = {
     ExitCode.FAILED: "red",
     ExitCode.INVALID: "red",
 }
+
+
+def say(line: str) -> None:
+    """One line of progress, beside what a command prints."""
+    _progress_console.print(line, markup=False, highlight=False)
 
 
 @contextmanager

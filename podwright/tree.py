@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+_BESIDE = Path(__file__).resolve().parent.parent
+
 
 def root() -> Path:
     """The directory of the collection `podwright.cloud`: the checkout, or its copy beside an installed package."""
-    beside = Path(__file__).resolve().parent.parent
-    if (beside / "galaxy.yml").is_file():
-        return beside
-    return beside / "ansible_collections" / "podwright" / "cloud"
+    return _BESIDE if is_checkout() else _BESIDE / "ansible_collections" / "podwright" / "cloud"
+
+
+def is_checkout() -> bool:
+    """Whether we run from a checkout; an installed package has no galaxy.yml beside it."""
+    return (_BESIDE / "galaxy.yml").is_file()
 
 
 def ansible_configuration() -> Path:

@@ -9,9 +9,9 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from podwright.cache import cache_directory
 from podwright.disk_images import DiskImage, inspect, pack
 from podwright.errors import PodwrightError
-from podwright.images.debian import cache_directory
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from podwright.images.debian import cache_directory
+from podwright.cache import cache_directory
 
 
 def build_artifact(name: str, ingredients: tuple[str | Path, ...], make: Callable[[Path], None]) -> Path:

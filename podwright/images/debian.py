@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import os
 import platform
 import shlex
 import subprocess
@@ -20,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from podwright import tree
+from podwright.cache import cache_directory
 from podwright.errors import LabError
 
 Report = Callable[[str], None]
@@ -50,11 +49,6 @@ class Recipe:
     files: Mapping[str, str] = field(default_factory=dict)
     commands: tuple[str, ...] = ()
     variant: str = "minbase"
-
-
-def cache_directory() -> Path:
-    """Where everything that can be built again is kept: $PODWRIGHT_CACHE, or `.cache` in the checkout."""
-    return Path(os.environ.get("PODWRIGHT_CACHE") or tree.root() / ".cache")
 
 
 def build_root(recipe: Recipe, report: Report) -> Path:

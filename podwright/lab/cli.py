@@ -6,13 +6,11 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from podwright import lab, report
 from podwright.lab import requirements
@@ -32,7 +30,7 @@ DEFAULT_CLOUD = Path("inventories/lab/cloud.yml")
 @app.command()
 def up(cloud_file: CloudFile = DEFAULT_CLOUD, name: Name = DEFAULT_NAME) -> None:
     """Start the lab's hosts and join them with cables; a lab that is up stays as it is."""
-    lab.up(cloud_file, name, _say())
+    lab.up(cloud_file, name, report.say)
 
 
 @app.command()
@@ -73,7 +71,7 @@ def demo(cloud_file: CloudFile = DEFAULT_CLOUD, name: Name = DEFAULT_NAME) -> No
     with TemporaryDirectory() as reports:
         report.console.rule("Lab", align="left")
         started = time.monotonic()
-        lab.up(cloud_file, name, _say())
+        lab.up(cloud_file, name, report.say)
         stages = {"Lab": time.monotonic() - started}
         for command in ("deploy", "verify"):
             report.console.rule(command.capitalize(), align="left")
@@ -96,8 +94,3 @@ def _run(name: str, command: str, cloud_file: Path, report_file: Path) -> dict[s
         raise typer.Exit(code)
     plays = json.loads(report_file.read_text())["plays"]
     return {f"{command.capitalize()}: {play['name']}": play["seconds"] for play in plays if play["tasks"]}
-
-
-def _say() -> Callable[[str], None]:
-    console = Console(stderr=True)
-    return lambda line: console.print(line, markup=False, highlight=False)

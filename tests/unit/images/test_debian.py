@@ -10,30 +10,11 @@ import pytest
 
 from podwright.errors import LabError
 from podwright.images import debian
-from podwright.images.debian import Recipe, build_root, cache_directory
+from podwright.images.debian import Recipe, build_root
 
 RECIPE = Recipe(name="trial", packages=("busybox-static",))
 
 
-def test_the_cache_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("PODWRIGHT_CACHE", str(tmp_path))
-    assert cache_directory() == tmp_path
-
-
-def test_without_a_word_the_cache_is_in_the_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("PODWRIGHT_CACHE", raising=False)
-    assert cache_directory() == Path(__file__).resolve().parents[3] / ".cache"
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        Recipe(name="trial", packages=("busybox-static", "dash")),
-        Recipe(name="trial", packages=("busybox-static",), files={"/etc/motd": "x"}),
-        Recipe(name="trial", packages=("busybox-static",), commands=("true",)),
-        Recipe(name="trial", packages=("busybox-static",), variant="extract"),
-    ],
-)
 def test_another_recipe_is_another_root(other: Recipe) -> None:
     assert debian._digest(other) != debian._digest(RECIPE)
 
