@@ -15,6 +15,15 @@ from podwright.images.debian import Recipe, build_root
 RECIPE = Recipe(name="trial", packages=("busybox-static",))
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        Recipe(name="trial", packages=("busybox-static", "dash")),
+        Recipe(name="trial", packages=("busybox-static",), files={"/etc/motd": "x"}),
+        Recipe(name="trial", packages=("busybox-static",), commands=("true",)),
+        Recipe(name="trial", packages=("busybox-static",), variant="extract"),
+    ],
+)
 def test_another_recipe_is_another_root(other: Recipe) -> None:
     assert debian._digest(other) != debian._digest(RECIPE)
 
