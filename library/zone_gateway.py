@@ -72,10 +72,18 @@ EXAMPLES = r"""
         - {from: swp3, to: vlan30}
 """
 
-RETURN = r""" # """
+RETURN = r"""
+actions:
+  description: What the change takes beyond the files.
+  returned: success
+  type: list
+  elements: str
+  sample: [reload keepalived]
+"""
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.podwright.cloud.plugins.module_utils import difference, zone_gateway
+from ansible_collections.podwright.cloud.plugins.module_utils import zone_gateway
+from ansible_collections.podwright.cloud.plugins.module_utils.flat_state import compare, diff
 
 
 def main() -> None:
@@ -97,13 +105,12 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        current = zone_gateway.read()
-        changes = zone_gateway.plan(current, zone_gateway.wanted(module.params["gateway"]))
-        if changes and not module.check_mode:
-            zone_gateway.apply(changes)
+        differences = compare(zone_gateway.desired(module.params["gateway"]), zone_gateway.read())
+        if differences and not module.check_mode:
+            zone_gateway.apply(differences)
     except (OSError, RuntimeError) as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=bool(changes), diff=difference.between(current, changes))
+    module.exit_json(changed=bool(differences), actions=zone_gateway.actions(differences), diff=diff(differences))
 
 
 if __name__ == "__main__":

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
-from ansible_collections.podwright.cloud.plugins.module_utils import ganesha, managed_files, services, volumes
+from ansible_collections.podwright.cloud.plugins.module_utils import (
+    change_marker,
+    ganesha,
+    managed_files,
+    services,
+    volumes,
+)
 from ansible_collections.podwright.cloud.plugins.module_utils.flat_state import Differences, State, file_texts
 from ansible_collections.podwright.cloud.plugins.module_utils.services import run
 
 _SERVER, _PORTMAPPER, _LOCKS = "nfs-ganesha.service", "rpcbind.socket", "nfs-ganesha-lock.service"
-_CHANGING = Path("/var/lib/podwright/changing-primary-storage")
+_PART = "primary-storage"
 _START_TIMEOUT_S = 20
 
 
@@ -31,7 +36,7 @@ def desired(storage: Mapping[str, Any], digests: Mapping[str, str]) -> State:
         "export": ganesha.export_text(storage["export"], storage["clients"]),
         **{f"image {name}": digests[name] for name in storage["images"]},
         **{f"volume {name}": _size(volume["size_gib"] * volumes.GIB) for name, volume in storage["volumes"].items()},
-        "interrupted change": None,
+        change_marker.INTERRUPTED: None,
     }
 
 
@@ -44,10 +49,10 @@ def read(storage: Mapping[str, Any], found: volumes.Found) -> State:
     units = services.read((_SERVER, _PORTMAPPER, _LOCKS))
     return {
         **managed_files.read(ganesha.render(storage)),
-        **{f"unit {name}": f"{unit.file_state or 'unknown'} {_activity(unit)}" for name, unit in units.items()},
+        **{f"unit {name}": unit.standing for name, unit in units.items()},
         "export": ganesha.read_export(storage["export_id"]) if units[_SERVER].active else None,
         **below_export(found),
-        "interrupted change": "started" if _CHANGING.exists() else None,
+        **change_marker.read(_PART),
     }
 
 
@@ -108,7 +113,7 @@ def images_needed(differences: Differences) -> list[str]:
 def actions(differences: Differences) -> list[str]:
     """Say what the differences take beyond files, images and volumes, in the order to do it."""
     keys = set(differences)
-    if "interrupted change" in keys:  # a run ended between writing and doing: nothing is known to be in force
+    if change_marker.INTERRUPTED in keys:  # a run ended between writing and doing: nothing is known to be in force
         keys |= {ganesha.PORTMAPPER_UNIT, ganesha.SERVER_UNIT}
     restarts_portmapper = {ganesha.PORTMAPPER_UNIT, f"unit {_PORTMAPPER}"}
     causes = {
@@ -135,12 +140,11 @@ def apply(storage: Mapping[str, Any], differences: Differences, archives: Mappin
     Raises:
         RuntimeError: A program failed, or the server does not export what it should.
     """
-    managed_files.write({str(_CHANGING): ""})
-    _change_files_below_export(storage, differences, archives)
-    managed_files.write(file_texts(differences))
-    for step in actions(differences):
-        _take(step, storage)
-    _CHANGING.unlink()
+    with change_marker.under_way(_PART):
+        _change_files_below_export(storage, differences, archives)
+        managed_files.write(file_texts(differences))
+        for step in actions(differences):
+            _take(step, storage)
 
 
 def _change_files_below_export(
@@ -196,7 +200,3 @@ def _await_export(storage: Mapping[str, Any]) -> None:
 
 def _size(size: int) -> str:
     return f"{size / volumes.GIB:g} GiB" if size % 2**20 == 0 else f"{size} bytes"
-
-
-def _activity(unit: services.Unit) -> str:
-    return "active" if unit.active else "inactive"

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.podwright.cloud.plugins.module_utils import appliance_files as files
-from ansible_collections.podwright.cloud.plugins.module_utils import managed_files, services
+from ansible_collections.podwright.cloud.plugins.module_utils import change_marker, managed_files, services
 from ansible_collections.podwright.cloud.plugins.module_utils.flat_state import Differences, State, file_texts
 from ansible_collections.podwright.cloud.plugins.module_utils.services import run
 
 _DNSMASQ, _FIREWALL, _NETWORKD = "podwright-dnsmasq.service", "podwright-firewall.service", "systemd-networkd.service"
 _LISTING = Path("/var/lib/podwright/firewall.listing")
-_CHANGING = Path("/var/lib/podwright/changing")
+_PART = "routing-appliance"
 _ROLLBACK = Path("/var/lib/podwright/rollback.sh")
 _NETWORK_TIMEOUT_S = 20
 
@@ -43,7 +43,7 @@ def desired(appliance: Mapping[str, Any]) -> State:
         "ip_forward": "1",
         "packet filter": "as loaded",
         "leases of other hosts": None,
-        "interrupted change": None,
+        change_marker.INTERRUPTED: None,
         "unconfirmed change": None,
     }
 
@@ -57,13 +57,13 @@ def read(appliance: Mapping[str, Any]) -> State:
     paths = {*files.render(appliance), *map(str, Path("/etc/systemd/network").glob("10-podwright-eth*.network"))}
     return {
         **managed_files.read(sorted(paths)),
-        **{f"unit {name}": _standing(unit) for name, unit in services.read((_NETWORKD, _FIREWALL, _DNSMASQ)).items()},
+        **{f"unit {name}": unit.standing for name, unit in services.read((_NETWORKD, _FIREWALL, _DNSMASQ)).items()},
         **_networks(appliance),
         "host name": socket.gethostname(),
         "ip_forward": Path("/proc/sys/net/ipv4/ip_forward").read_text(encoding="ascii").strip(),
         "packet filter": _packet_filter(),
         "leases of other hosts": stale_leases(appliance["dhcp"]["hosts"], _text(files.LEASES)),
-        "interrupted change": "started" if _CHANGING.exists() else None,
+        **change_marker.read(_PART),
         "unconfirmed change": "rolls back unless confirmed" if _ROLLBACK.exists() else None,
     }
 
@@ -104,7 +104,7 @@ def stale_leases(hosts: Iterable[Mapping[str, str]], leases: str) -> str | None:
 def actions(changed: Iterable[str]) -> list[str]:
     """Say what changes of these keys take, once the files are written, in the order to do it."""
     keys = set(changed)
-    if "interrupted change" in keys:  # a run ended between writing and doing: nothing is known to be in force
+    if change_marker.INTERRUPTED in keys:  # a run ended between writing and doing: nothing is known to be in force
         keys |= {"packet filter", "addresses of", files.DNSMASQ_UNIT}
     units = {f"unit {unit}" for unit in (_NETWORKD, _FIREWALL, _DNSMASQ)}
     unit_files = {files.DNSMASQ_UNIT, files.FIREWALL_UNIT}
@@ -153,13 +153,12 @@ def apply(appliance: Mapping[str, Any], differences: Differences, rollback_after
         RuntimeError: A program failed, or an address did not come up.
     """
     steps = actions(differences)
-    managed_files.write({str(_CHANGING): ""})
-    if may_cut_off(steps):
-        _arm_rollback(differences, rollback_after_s)
-    managed_files.write(file_texts(differences))
-    for step in steps:
-        _take(step, appliance, differences)
-    _CHANGING.unlink()
+    with change_marker.under_way(_PART):
+        if may_cut_off(steps):
+            _arm_rollback(differences, rollback_after_s)
+        managed_files.write(file_texts(differences))
+        for step in steps:
+            _take(step, appliance, differences)
     return _ROLLBACK.exists()
 
 
@@ -178,10 +177,6 @@ def rollback_script(before: Mapping[str, str | None]) -> str:
         f"rm -f {_ROLLBACK}",
     ]
     return "".join(f"{line}\n" for line in ["#!/bin/sh", *lines])
-
-
-def _standing(unit: services.Unit) -> str:
-    return f"{unit.file_state or 'unknown'} {'active' if unit.active else 'inactive'}"
 
 
 def _ipv4(link: Mapping[str, Any]) -> str | None:
@@ -211,7 +206,7 @@ def _is_network(key: str) -> bool:
 
 
 def _arm_rollback(differences: Differences, after_s: int) -> None:
-    if "interrupted change" in differences and _ROLLBACK.exists():
+    if change_marker.INTERRUPTED in differences and _ROLLBACK.exists():
         script = _text(str(_ROLLBACK))  # it knows the files as they were before the run that was interrupted
     else:
         script = rollback_script({path: seen for path, (seen, _) in differences.items() if path.startswith("/")})

@@ -18,6 +18,11 @@ class Unit(NamedTuple):
         """Whether it starts at boot."""
         return self.file_state == "enabled"
 
+    @property
+    def standing(self) -> str:
+        """Both, as in `enabled active`."""
+        return f"{self.file_state or 'unknown'} {'active' if self.active else 'inactive'}"
+
 
 def read(names: Iterable[str]) -> dict[str, Unit]:
     """Ask for units by their full names (no aliases); an unknown one is neither enabled nor active.

@@ -4,16 +4,21 @@ Every file is podwright's as a whole. keepalived runs VRRPv3 (RFC 5798) with a
 virtual MAC per address, so that a failover moves no entry in any neighbour cache.
 A virtual MAC is an interface of its own (macvlan): a packet for the gateway comes in
 there, and one that is sent leaves by the interface below; the rules name both.
+
+What is wanted and what is seen are one flat mapping each; the keys whose texts differ are the change, and `actions`
+says what they take.
 """
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterable
 from ipaddress import IPv4Interface
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.podwright.cloud.plugins.module_utils import managed_files, services
+from ansible_collections.podwright.cloud.plugins.module_utils import change_marker, managed_files, services
+from ansible_collections.podwright.cloud.plugins.module_utils.flat_state import Differences, State, file_texts
 
 KEEPALIVED_UNIT = "keepalived.service"
 RULES_UNIT = "podwright-zone-gateway.service"
@@ -36,63 +41,72 @@ PREEMPT_DELAY_S = 1
 PRIORITY_GAP = 50
 
 Gateway = dict[str, Any]
-State = dict[str, Any]
+
+_PART = "zone-gateway"
+
+
+def desired(gateway: Gateway) -> State:
+    """Work out all that should be seen on a zone switch with `gateway`."""
+    table = rules(gateway)
+    return {
+        KEEPALIVED_FILE: keepalived(gateway),
+        # Declared, deleted and declared again: the kernel swaps the table in one transaction (nft(8), -f).
+        RULES_FILE: f"{HEADER}table inet {TABLE}\ndelete table inet {TABLE}\n{table}",
+        UNIT_FILE: _RULES_UNIT_TEXT,
+        SYSCTL_FILE: f"{HEADER}net.ipv4.ip_forward = 1\n",
+        f"unit {KEEPALIVED_UNIT}": "enabled active",
+        f"unit {RULES_UNIT}": "enabled active",
+        "loaded rules": table,
+        "ip_forward": "1",
+        change_marker.INTERRUPTED: None,
+    }
 
 
 def read() -> State:
-    """Read the files, units, loaded rules and the forwarding switch of this host."""
+    """Read the files, units, loaded rules and the forwarding switch of this host; changes nothing.
+
+    Raises:
+        RuntimeError: A program failed.
+    """
     units = services.read([KEEPALIVED_UNIT, RULES_UNIT])
     return {
-        "files": {path: text for path, text in managed_files.read(_files()).items() if text is not None},
-        "units": {name: unit.enabled and unit.active for name, unit in units.items()},
-        "rules": _loaded_rules(),
-        "forwarding": FORWARDING_SWITCH.read_text(encoding="ascii").strip() == "1",
+        **managed_files.read([KEEPALIVED_FILE, RULES_FILE, UNIT_FILE, SYSCTL_FILE]),
+        **{f"unit {name}": unit.standing for name, unit in units.items()},
+        "loaded rules": _loaded_rules(),
+        "ip_forward": FORWARDING_SWITCH.read_text(encoding="ascii").strip(),
+        **change_marker.read(_PART),
     }
 
 
-def wanted(gateway: Gateway) -> State:
-    """Say what a zone switch with `gateway` has."""
-    table = rules(gateway)
-    return {
-        "files": {
-            KEEPALIVED_FILE: keepalived(gateway),
-            # Declared, deleted and declared again: the kernel swaps the table in one transaction (nft(8), -f).
-            RULES_FILE: f"{HEADER}table inet {TABLE}\ndelete table inet {TABLE}\n{table}",
-            UNIT_FILE: _RULES_UNIT_TEXT,
-            SYSCTL_FILE: f"{HEADER}net.ipv4.ip_forward = 1\n",
-        },
-        "units": {KEEPALIVED_UNIT: True, RULES_UNIT: True},
-        "rules": table,
-        "forwarding": True,
+def actions(changed: Iterable[str]) -> list[str]:
+    """Say what changes of these keys take, once the files are written, in the order to do it.
+
+    Rules stand before packets are forwarded and before addresses are announced.
+    """
+    keys = set(changed)
+    if change_marker.INTERRUPTED in keys:  # a run ended between writing and doing: nothing is known to be in force
+        keys |= {UNIT_FILE, RULES_FILE, KEEPALIVED_FILE}
+    causes = {
+        "reload units": {UNIT_FILE},
+        "load rules": {RULES_FILE, "loaded rules"},
+        "forward packets": {"ip_forward"},
+        "reload keepalived": {KEEPALIVED_FILE},
+        "start units": {f"unit {KEEPALIVED_UNIT}", f"unit {RULES_UNIT}"},
     }
+    return [step for step, keys_of_step in causes.items() if keys_of_step & keys]
 
 
-def plan(current: State, wanted: State) -> dict[str, Any]:
-    """Compare; the changes are what has to be set."""
-    changes: dict[str, Any] = {
-        "files": {path: text for path, text in wanted["files"].items() if current["files"].get(path) != text},
-        "units": {name: True for name in wanted["units"] if not current["units"].get(name)},
-    }
-    changes.update({key: wanted[key] for key in ("rules", "forwarding") if current[key] != wanted[key]})
-    return {key: value for key, value in changes.items() if value}
+def apply(differences: Differences) -> None:
+    """Make the changes; run again after a crash, it does what the crash left out.
 
-
-def apply(changes: dict[str, Any]) -> None:
-    """Make the changes; rules stand before packets are forwarded and before addresses are announced."""
-    files = changes.get("files", {})
-    _validate(files)
-    managed_files.write(files)
-    if UNIT_FILE in files:
-        services.run("systemctl", "daemon-reload")
-    if RULES_FILE in files or "rules" in changes:
-        services.run("nft", "--file", RULES_FILE)
-    if "forwarding" in changes:
-        FORWARDING_SWITCH.write_text("1\n", encoding="ascii")
-    units = changes.get("units", {})
-    if units:
-        services.run("systemctl", "enable", "--quiet", "--now", *sorted(units))
-    if KEEPALIVED_FILE in files and KEEPALIVED_UNIT not in units:
-        services.run("systemctl", "reload", KEEPALIVED_UNIT)
+    Raises:
+        RuntimeError: A program refuses its new file, and nothing was changed; or one failed.
+    """
+    _validate(differences)
+    with change_marker.under_way(_PART):
+        managed_files.write(file_texts(differences))
+        for step in actions(differences):
+            _take(step)
 
 
 def keepalived(gateway: Gateway) -> str:
@@ -151,10 +165,6 @@ ExecReload=/usr/sbin/nft --file {RULES_FILE}
 [Install]
 WantedBy=multi-user.target
 """
-
-
-def _files() -> list[str]:
-    return [KEEPALIVED_FILE, RULES_FILE, UNIT_FILE, SYSCTL_FILE]
 
 
 def _instance(item: dict[str, Any]) -> str:
@@ -217,16 +227,32 @@ def _loaded_rules() -> str | None:
         return None
 
 
-def _validate(files: dict[str, str]) -> None:
-    """Let the programs check their new files before these take the place of the old ones.
+def _validate(differences: Differences) -> None:
+    """Let the programs judge their new files before these take the place of the old ones.
 
     Raises:
-        RuntimeError: one of them is refused.
+        RuntimeError: One of them refuses; the text is what it said.
     """
     checks = {KEEPALIVED_FILE: ["keepalived", "--config-test", "--use-file"], RULES_FILE: ["nft", "--check", "--file"]}
     with tempfile.TemporaryDirectory(prefix="podwright-") as directory:
         for path, command in checks.items():
-            if path in files:
+            if path in differences:
                 candidate = Path(directory) / Path(path).name
-                candidate.write_text(files[path], encoding="utf-8")
+                candidate.write_text(differences[path][1] or "", encoding="utf-8")
                 services.run(*command, str(candidate))
+
+
+def _take(step: str) -> None:
+    if step == "forward packets":
+        FORWARDING_SWITCH.write_text("1\n", encoding="ascii")
+    else:
+        services.run(*_COMMANDS[step])
+
+
+_COMMANDS = {
+    "reload units": ("systemctl", "daemon-reload"),
+    "load rules": ("nft", "--file", RULES_FILE),
+    # Does nothing to a keepalived that is not running; starting it comes next.
+    "reload keepalived": ("systemctl", "try-reload-or-restart", KEEPALIVED_UNIT),
+    "start units": ("systemctl", "enable", "--quiet", "--now", KEEPALIVED_UNIT, RULES_UNIT),
+}

@@ -18,6 +18,7 @@ def test_units_are_read_from_what_systemctl_shows() -> None:
         "nfs-ganesha-lock.service": Unit("masked", False),
     }
     assert [unit.enabled for unit in units.values()] == [True, False, False]
+    assert [unit.standing for unit in units.values()] == ["enabled active", "unknown inactive", "masked inactive"]
 
 
 def test_a_failing_program_is_named_with_what_it_said() -> None:
