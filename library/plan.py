@@ -8,10 +8,18 @@ description:
   - Reads the cloud that the inventory declares, allocates VLAN ids, subnets, addresses and placements, and writes one
     desired state for each device to C(plan/) in the cloud's state directory. Touches no device.
   - Always plans the whole cloud, once, on the controller, whatever hosts the play is limited to.
-  - Takes no options. The inventory plugin P(podwright.cloud.podwright#inventory) says where the declaration is.
+  - The inventory plugin P(podwright.cloud.podwright#inventory) says where the declaration is.
   - Delegate it to C(localhost), because a routing appliance has no address to connect to before there is a plan.
 version_added: "0.1.0"
 author: The podwright developers
+options:
+  confirm_lost_hypervisors:
+    description:
+      - Hypervisors that left the declaration while machines were placed on them are dead for good, and those machines
+        with them. They are placed anew.
+      - Without this word the plan is refused, for nobody can stop the machines there and they would run twice.
+    type: bool
+    default: false
 attributes:
   check_mode:
     description: >-
@@ -26,6 +34,7 @@ attributes:
 EXAMPLES = r"""
 - name: Validate, allocate, plan
   podwright.cloud.plan:
+    confirm_lost_hypervisors: "{{ podwright_confirm_lost_hypervisors | default(false) | bool }}"
   delegate_to: localhost
 """
 

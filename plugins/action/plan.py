@@ -20,12 +20,18 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible's classes are n
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
-        self.validate_argument_spec(argument_spec={})
+        _, options = self.validate_argument_spec(
+            argument_spec={"confirm_lost_hypervisors": {"type": "bool", "default": False}}
+        )
         cloud_file = (task_vars or {}).get("podwright_cloud_file")
         if cloud_file is None:
             raise AnsibleActionFail("podwright_cloud_file is not set; use an inventory of podwright.cloud.podwright")
         try:
-            outcome = plan_cloud(Path(cloud_file), preview=self._task.check_mode)
+            outcome = plan_cloud(
+                Path(cloud_file),
+                preview=self._task.check_mode,
+                lost_hypervisors_confirmed=options["confirm_lost_hypervisors"],
+            )
         except (InvalidInput, AllocationError) as error:
             return result | {"failed": True, "msg": str(error), "invalid_input": True}
         except PodwrightError as error:

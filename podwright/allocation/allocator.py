@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from podwright.allocation.changes import diff
 from podwright.allocation.database import transaction, unix_time
-from podwright.allocation.demand import Demand, demands, guest_address_demands, pod_demands
+from podwright.allocation.demand import Demand, PodDemand, demands, guest_address_demands, pod_demands
 from podwright.allocation.grant import Granted, Lease, LeaseChange, grant
 from podwright.allocation.leases import Leases
-from podwright.allocation.placement import Placed, Placement, PlacementChange, place
+from podwright.allocation.placement import Placed, Placement, PlacementChange, lost, place, refusal
 from podwright.allocation.pools import PoolName, guest_subnet, mac_address
 from podwright.errors import AllocationError
 from podwright.model.cloud import Cloud
@@ -74,21 +74,31 @@ class Usage(NamedTuple):
         return self.size - self.held - self.releasing - self.quarantine
 
 
-def allocate(cloud: Cloud, *, preview: bool, now: datetime | None = None) -> Allocated:
+def allocate(
+    cloud: Cloud, *, preview: bool, lost_hypervisors_confirmed: bool = False, now: datetime | None = None
+) -> Allocated:
     """Lease all that `cloud` asks for, and start releasing what it no longer asks for.
 
     Asking again gives the same leases. A preview gives the leases that the run
     would give, and writes nothing, not even an empty database.
 
+    Args:
+        cloud: who asks for what.
+        preview: find out what would change, and write nothing.
+        lost_hypervisors_confirmed: a hypervisor that left the declaration is dead
+            for good, and so is all that it ran.
+        now: the time to go by.
+
     Raises:
-        AllocationError: a pool is empty, a machine finds no hypervisor, or the
-            database cannot be used. The text has a line for every reason, and
-            nothing was written.
+        AllocationError: a pool is empty, a machine finds no hypervisor, a hypervisor
+            left the declaration before its machines left it, or the database cannot
+            be used. The text has a line for every reason, and nothing was written.
     """
     moment = unix_time(now)
     with transaction(cloud.database, "preview" if preview else "write") as repository:
         repository.forget_quarantined(moment)
-        allocated = _decide(cloud, repository.leases(), repository.placements(), moment)
+        placements = repository.placements()
+        allocated = _decide(cloud, repository.leases(), placements, lost_hypervisors_confirmed, moment)
         repository.save(allocated.lease_changes, allocated.placement_changes)
     return allocated
 
@@ -144,21 +154,35 @@ def _is_leaving(record: Lease | Placement, cloud: Cloud) -> bool:
     return record.state == "releasing" and record.cloud == cloud.name
 
 
-def _decide(cloud: Cloud, leases: Sequence[Lease], placements: Sequence[Placement], now: int) -> Allocated:
+def _decide(
+    cloud: Cloud,
+    leases: Sequence[Lease],
+    placements: Sequence[Placement],
+    lost_hypervisors_confirmed: bool,
+    now: int,
+) -> Allocated:
     """What a run at `now` does about a cloud, given all that is leased. Pure."""
     granted = _serve(cloud, demands(cloud), leases, now)
     subnets = _subnets(cloud, granted)
     granted += _serve(cloud, guest_address_demands(cloud, subnets), leases, now)
-    placed = _place(cloud, placements, now)
+    pods = list(pod_demands(cloud))
+    gone = lost(placements, {pod.scope: pod.hypervisors for pod in pods}, cloud.name)
+    placements = sorted(set(placements) - set(gone), key=str)
+    placed = _place(cloud, pods, placements, now)
     problems = [line for outcome in granted for line in outcome.problems]
     problems += [line for outcome in placed for line in outcome.problems]
+    problems += [] if lost_hypervisors_confirmed else refusal(gone)
     if problems:
         raise AllocationError("\n".join(problems))
-    hypervisors = {domain: host for outcome in placed for domain, host in outcome.hypervisors.items()}
+    placement_changes = [
+        *(PlacementChange(placement, None) for placement in gone),
+        *(change for outcome in placed for change in outcome.changes),
+        *_left(cloud, placements, placed, now),
+    ]
     return Allocated(
-        _leases(granted, subnets, hypervisors),
+        _leases(granted, subnets, placed, _leaving(placements, placement_changes)),
         [change for outcome in granted for change in outcome.changes] + _given_up(cloud, leases, granted, now),
-        [change for outcome in placed for change in outcome.changes] + _left(cloud, placements, placed, now),
+        placement_changes,
     )
 
 
@@ -179,14 +203,11 @@ def _subnets(cloud: Cloud, granted: Iterable[Granted]) -> dict[tuple[str, str], 
     return subnets
 
 
-def _place(cloud: Cloud, placements: Iterable[Placement], now: int) -> list[Placed]:
+def _place(cloud: Cloud, pods: Iterable[PodDemand], placements: Iterable[Placement], now: int) -> list[Placed]:
     had = defaultdict(list)
     for placement in placements:
         had[placement.scope].append(placement)
-    return [
-        place(scope, hypervisors, had[scope], requests, cloud.name, now)
-        for scope, hypervisors, requests in pod_demands(cloud)
-    ]
+    return [place(scope, hypervisors, had[scope], requests, cloud.name, now) for scope, hypervisors, requests in pods]
 
 
 def _given_up(cloud: Cloud, leases: Iterable[Lease], granted: Iterable[Granted], now: int) -> list[LeaseChange]:
@@ -215,9 +236,25 @@ def _left(cloud: Cloud, placements: Iterable[Placement], placed: Sequence[Placed
     ]
 
 
+def _leaving(placements: Iterable[Placement], changes: Iterable[PlacementChange]) -> list[Placement]:
+    """The placements that are `releasing` after the changes."""
+    changed = list(changes)
+    untouched = set(placements) - {before for before, _ in changed if before}
+    after = [*untouched, *(after for _, after in changed if after)]
+    return [placement for placement in after if placement.state == "releasing"]
+
+
 def _leases(
-    granted: Sequence[Granted], subnets: Mapping[tuple[str, str], IPv4Network], hypervisors: Mapping[str, str]
+    granted: Sequence[Granted],
+    subnets: Mapping[tuple[str, str], IPv4Network],
+    placed: Iterable[Placed],
+    leaving: Iterable[Placement],
 ) -> Leases:
+    hypervisors = {domain: host for outcome in placed for domain, host in outcome.hypervisors.items()}
+    left = defaultdict(set)
+    for placement in leaving:
+        if placement.domain in hypervisors:
+            left[placement.domain].add(placement.hypervisor)
     return Leases(
         guest_vlans={_network(lease): lease.value for lease in _of_pool("guest_vlan", granted)},
         guest_subnets=subnets,
@@ -226,6 +263,7 @@ def _leases(
         public_addresses=_addresses("public_address", granted),
         macs={(lease.holder, lease.purpose): mac_address(lease.value) for lease in _of_pool("mac", granted)},
         placements=hypervisors,
+        moved_from={domain: sorted(those) for domain, those in sorted(left.items())},
     )
 
 

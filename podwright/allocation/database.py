@@ -30,7 +30,9 @@ from sqlalchemy import (
     event,
     insert,
     inspect,
+    literal_column,
     select,
+    text,
     update,
 )
 from sqlalchemy.engine import URL, Engine, make_url
@@ -46,7 +48,7 @@ Mode = Literal["read", "preview", "write"]
 # A run holds the write lock for seconds at most; one that waits longer than this has met one that hangs.
 BUSY_TIMEOUT_S = 30
 
-SCHEMA_VERSION = "0001"
+SCHEMA_VERSION = "0002"
 
 _METADATA = MetaData()
 
@@ -84,9 +86,17 @@ _PLACEMENT = Table(
     Column("cloud", String(63), nullable=False),
     Column("since", BigInteger, nullable=False),
     Column("state", String(16), nullable=False),
-    PrimaryKeyConstraint("scope", "domain"),
+    PrimaryKeyConstraint("scope", "domain", "hypervisor"),
     CheckConstraint("state in ('held', 'releasing')", name="known_placement_state"),
     sqlite_with_rowid=False,
+)
+# A domain runs once.
+Index(
+    "one_held_placement_per_domain",
+    _PLACEMENT.c.scope,
+    _PLACEMENT.c.domain,
+    unique=True,
+    sqlite_where=_PLACEMENT.c.state == "held",
 )
 
 
@@ -132,8 +142,8 @@ class Repository:
         return [Lease(*row) for row in self._connection.execute(wanted)]
 
     def placements(self) -> list[Placement]:
-        """Where every domain is."""
-        wanted = select(_PLACEMENT).order_by(_PLACEMENT.c.scope, _PLACEMENT.c.domain)
+        """Where every domain is, or may still be."""
+        wanted = select(_PLACEMENT).order_by(*_PLACEMENT.primary_key)
         return [Placement(*row) for row in self._connection.execute(wanted)]
 
     def forget_quarantined(self, now: int) -> None:
@@ -240,13 +250,31 @@ def _prepare_schema(connection: Connection, url: URL) -> None:
     if not tables:
         _METADATA.create_all(connection)
         connection.execute(insert(_VERSION).values(version_num=SCHEMA_VERSION))
-    elif _VERSION.name not in tables:
+        return
+    if _VERSION.name not in tables:
         raise AllocationError(f"database {_named(url)}: holds tables that are not podwright's; give another path")
-    elif (found := connection.scalar(select(_VERSION.c.version_num))) != SCHEMA_VERSION:
+    found = connection.scalar(select(_VERSION.c.version_num))
+    if found == "0001":
+        _upgrade_from_0001(connection)
+    elif found != SCHEMA_VERSION:
         raise AllocationError(
             f"database {_named(url)}: has schema version {found}, and this podwright knows versions up to "
             f"{SCHEMA_VERSION}; use the podwright that wrote it, or a newer one"
         )
+
+
+def _upgrade_from_0001(connection: Connection) -> None:
+    """Let a domain have placements on several hypervisors; SQLite cannot change a primary key in place."""
+    connection.exec_driver_sql("ALTER TABLE placement RENAME TO placement_0001")
+    _METADATA.create_all(connection)
+    columns = _PLACEMENT.columns.keys()
+    connection.execute(
+        insert(_PLACEMENT).from_select(
+            columns, select(*map(literal_column, columns)).select_from(text("placement_0001"))
+        )
+    )
+    connection.exec_driver_sql("DROP TABLE placement_0001")
+    connection.execute(update(_VERSION).values(version_num=SCHEMA_VERSION))
 
 
 @contextmanager

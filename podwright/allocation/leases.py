@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 
 
@@ -36,3 +36,6 @@ class Leases:
 
     placements: Mapping[str, str]
     """{domain: hypervisor}"""
+
+    moved_from: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """{domain: other hypervisors, sorted, that may still run it}, of those that moved"""

@@ -3,13 +3,16 @@
 A domain stays where it is as long as it may stay there. A new one goes to the
 hypervisor whose memory is used least (by share, then by name) among those that
 have room for it and run no other machine of its anti-affinity group.
+
+A domain that moves has two placements until its release is settled: the one that
+is held, and one on its old hypervisor, which may still run it, that is `releasing`.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -39,7 +42,7 @@ class PlacementRequest(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """A domain on a hypervisor. While it is `releasing`, its room is still taken."""
+    """A domain on a hypervisor; `releasing`, it should not be there, but may be."""
 
     scope: str
     """`<zone>/<pod>`"""
@@ -59,7 +62,7 @@ class Placement:
 
 
 class PlacementChange(NamedTuple):
-    """A domain's placement before and after; None is nowhere."""
+    """A domain's placement on one hypervisor before and after; None is no placement."""
 
     before: Placement | None
     after: Placement | None
@@ -115,12 +118,14 @@ def place(
     """Find a hypervisor of the pod `scope` for every request; `placements` are all that the pod has."""
     placed = Placed(scope)
     rooms = {name: _Room(has, has.vcpus * VCPU_OVERCOMMIT, has.memory_mib) for name, has in sorted(hypervisors.items())}
-    had = {placement.domain: placement for placement in placements}
-    _leave_room_for_the_leaving(rooms, had.values(), requests)
+    had = defaultdict(list)
+    for placement in sorted(placements, key=_last):
+        had[placement.domain].append(placement)
+    _leave_room_for_the_leaving(rooms, had, requests)
     homeless = []
-    for request in sorted(requests, key=lambda request: _precedence(request, had.get(request.domain))):
-        before = had.get(request.domain)
-        where = request.hypervisor or (before and before.hypervisor)
+    for request in sorted(requests, key=lambda request: _precedence(request, had[request.domain])):
+        before = had[request.domain]
+        where = request.hypervisor or (before[-1].hypervisor if before else None)
         room = rooms.get(where) if where else None
         if where and room and room.fits(request):
             room.take(request.needs, request.group)
@@ -130,23 +135,54 @@ def place(
         else:
             homeless.append(request)
     for request, where in _spread(scope, homeless, rooms, placed):
-        _note(placed, had.get(request.domain), scope, request, where, cloud, now)
+        _note(placed, had[request.domain], scope, request, where, cloud, now)
     return placed
 
 
-def _leave_room_for_the_leaving(
-    rooms: Mapping[str, _Room], placements: Iterable[Placement], requests: Iterable[PlacementRequest]
-) -> None:
-    staying = {request.domain for request in requests}
+def lost(placements: Iterable[Placement], hypervisors: Mapping[str, Collection[str]], cloud: str) -> list[Placement]:
+    """The placements of `cloud` on hypervisors that their pods ({scope: hypervisors}) no longer have.
+
+    Nobody can stop those domains: placed anew they would run twice.
+    """
+    return [
+        placement
+        for placement in placements
+        if placement.cloud == cloud and placement.hypervisor not in hypervisors.get(placement.scope, ())
+    ]
+
+
+def refusal(placements: Iterable[Placement]) -> list[str]:
+    """A line for each hypervisor that was `lost`."""
+    domains = defaultdict(set)
     for placement in placements:
-        if placement.domain not in staying and placement.hypervisor in rooms:
-            rooms[placement.hypervisor].take(Capacity(placement.vcpus, placement.memory_mib))
+        domains[placement.scope, placement.hypervisor].add(placement.domain)
+    return [
+        f"{_path(scope)}: {hypervisor} is gone from the declaration but holds {_names(sorted(held))}; "
+        "declare it again, deploy with memory_mib: 1 there, so that all of them move away, and take it out after that; "
+        "or, if it is dead for good, deploy with -e podwright_confirm_lost_hypervisors=true"
+        for (scope, hypervisor), held in sorted(domains.items())
+    ]
 
 
-def _precedence(request: PlacementRequest, before: Placement | None) -> tuple[bool, bool, bool, str]:
+def _last(placement: Placement) -> tuple[bool, int, str]:
+    """Sorts the placement that a domain had last behind those that it left."""
+    return (placement.state == "held", placement.since, placement.hypervisor)
+
+
+def _leave_room_for_the_leaving(
+    rooms: Mapping[str, _Room], placements: Mapping[str, Iterable[Placement]], requests: Iterable[PlacementRequest]
+) -> None:
+    """Domains that go keep their room; those that move give theirs up before others start in the same run."""
+    for domain in placements.keys() - {request.domain for request in requests}:
+        for placement in placements[domain]:
+            if placement.hypervisor in rooms:
+                rooms[placement.hypervisor].take(Capacity(placement.vcpus, placement.memory_mib))
+
+
+def _precedence(request: PlacementRequest, before: Sequence[Placement]) -> tuple[bool, bool, bool, str]:
     """Who chooses first: whoever can stay as it is, so that neither a new nor a grown domain drives it away."""
-    stays = before is not None and request.hypervisor in (None, before.hypervisor)
-    grows = before is not None and request.needs != (before.vcpus, before.memory_mib)
+    stays = bool(before) and request.hypervisor in (None, before[-1].hypervisor)
+    grows = bool(before) and request.needs != (before[-1].vcpus, before[-1].memory_mib)
     return (not stays, grows, request.hypervisor is None, request.domain)
 
 
@@ -173,7 +209,7 @@ def _spread(
 
 def _note(
     placed: Placed,
-    before: Placement | None,
+    before: Sequence[Placement],
     scope: str,
     request: PlacementRequest,
     hypervisor: str,
@@ -182,8 +218,14 @@ def _note(
 ) -> None:
     after = Placement(scope, request.domain, hypervisor, *request.needs, cloud=cloud, since=now)
     placed.hypervisors[request.domain] = hypervisor
-    if before is None or before != replace(after, since=before.since):
-        placed.changes.append(PlacementChange(before, after))
+    here = next((placement for placement in before if placement.hypervisor == hypervisor), None)
+    placed.changes += [  # first: a domain has only one placement that is held
+        PlacementChange(placement, replace(placement, state="releasing", since=now))
+        for placement in before
+        if placement.hypervisor != hypervisor and placement.state == "held"
+    ]
+    if here is None or here != replace(after, since=here.since):
+        placed.changes.append(PlacementChange(here, after))
 
 
 def _no_room(scope: str, request: PlacementRequest, rooms: Mapping[str, _Room]) -> str:
@@ -194,11 +236,16 @@ def _no_room(scope: str, request: PlacementRequest, rooms: Mapping[str, _Room]) 
         taken = " and a machine of its anti-affinity group" if request.group in room.groups else ""
         left[f"{room.vcpus} vCPUs and {room.memory_mib} MiB{taken}"].append(name)
     return (
-        f"zones.{zone}.pods.{pod}.hypervisors: {request.domain} needs {request.needs.vcpus} vCPUs and "
+        f"{_path(scope)}: {request.domain} needs {request.needs.vcpus} vCPUs and "
         f"{request.needs.memory_mib} MiB{only} and finds no room in pod {pod} in zone {zone}; "
         f"left: {'; '.join(f'{_names(names)} {room}' for room, names in left.items()) or 'no hypervisor'}; "
         "add a hypervisor, or take machines away"
     )
+
+
+def _path(scope: str) -> str:
+    zone, _, pod = scope.partition("/")
+    return f"zones.{zone}.pods.{pod}.hypervisors"
 
 
 def _names(names: Sequence[str], at_most: int = 8) -> str:

@@ -16,7 +16,12 @@ def hypervisor_state(ground: Ground, device: Device) -> HypervisorState:
     """The desired state of a hypervisor."""
     assert device.pod is not None
     domains = ground.domains_on.get(device.name, ())
-    return {
+    moved_from = {
+        domain.name: list(ground.leases.moved_from[domain.name])
+        for domain in domains
+        if domain.name in ground.leases.moved_from
+    }
+    state: HypervisorState = {
         "device": device.name,
         "kind": "hypervisor",
         "zone": device.zone,
@@ -26,6 +31,9 @@ def hypervisor_state(ground: Ground, device: Device) -> HypervisorState:
         "boot_files": _boot_files({domain.image: ground.cloud.images[domain.image] for domain in domains}),
         "machines": {domain.name: _machine(ground, device, domain) for domain in domains},
     }
+    if moved_from:
+        state["moved_from"] = moved_from
+    return state
 
 
 def _boot_files(images: dict[str, Image]) -> dict[str, BootFiles]:

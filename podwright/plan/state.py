@@ -298,6 +298,7 @@ class HypervisorState(_Device):
     network: HostNetwork
     boot_files: dict[str, BootFiles]
     machines: dict[str, Machine]
+    moved_from: NotRequired[dict[str, list[str]]]
 
 
 class RoutingApplianceState(_Device):

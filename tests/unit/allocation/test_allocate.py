@@ -3,10 +3,12 @@ from __future__ import annotations
 from datetime import timedelta
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from podwright.allocation import allocate, list_leases, settle, usage
+from podwright.allocation.leases import Leases
 from podwright.errors import AllocationError
 from tests.unit.allocation.declaration import LATER, NOW, account, cloud
 
@@ -193,6 +195,68 @@ def test_another_cloud_in_the_same_database_is_refused(tmp_path: Path) -> None:
         "zones.east.pods.p1.guest_vlans: the lease of network default of account acme in pod p1 in zone east belongs "
         "to cloud lab, and cloud other asks for it too; give each cloud its own database"
     )
+
+
+def pinned(*hypervisors: str) -> dict[str, Any]:
+    """An account of a machine on each of the hypervisors; what else it has stays where it is."""
+    machines = {f"m{number}": account("m", hypervisor=name) for number, name in enumerate(hypervisors)}
+    return account() | {"machines": {name: made["machines"]["m"] for name, made in machines.items()}}
+
+
+def test_a_machine_that_moved_says_where_it_was_until_that_is_settled(tmp_path: Path) -> None:
+    def ask(*hypervisors: str) -> Leases:
+        return allocate(cloud(tmp_path, {"acme": pinned(*hypervisors)}), preview=False, now=NOW).leases
+
+    assert ask("p1-hv1").moved_from == {}
+    assert ask("p1-hv2").moved_from == {"acme-m0": ["p1-hv1"]}
+    again = allocate(cloud(tmp_path, {"acme": pinned("p1-hv2")}), preview=False, now=NOW)
+    assert (again.changed, again.leases.moved_from) == (False, {"acme-m0": ["p1-hv1"]})
+    assert ask("p1-hv1").moved_from == {"acme-m0": ["p1-hv2"]}
+    settle(cloud(tmp_path, {"acme": pinned("p1-hv1")}), set(), now=NOW)
+    assert ask("p1-hv1").moved_from == {}
+
+
+def test_a_machine_that_moved_to_another_pod_says_so(tmp_path: Path) -> None:
+    before = allocate(cloud(tmp_path, {"acme": account("web1")}), preview=False, now=NOW).leases
+    moved = allocate(cloud(tmp_path, {"acme": account("web1", pod="p2")}), preview=False, now=NOW).leases
+    assert moved.placements["acme-web1"].startswith("p2-")
+    assert moved.moved_from["acme-web1"] == [before.placements["acme-web1"]]
+
+
+def test_a_hypervisor_that_is_gone_with_its_machines_is_refused_until_it_is_confirmed_lost(tmp_path: Path) -> None:
+    declared = cloud(tmp_path, {"acme": account("web1", "web2", anti_affinity="web")})
+    before = allocate(declared, preview=False, now=NOW).leases.placements
+    hypervisors = declared.zones["east"].pods["p1"].model_dump()["hypervisors"]
+    del hypervisors["p1-hv2"]
+    without = cloud(tmp_path, {"acme": account("web1", "web2")}, hypervisors=hypervisors)
+    on_lost = ", ".join(sorted(domain for domain, name in before.items() if name == "p1-hv2"))
+
+    with pytest.raises(AllocationError) as raised:
+        allocate(without, preview=False, now=NOW)
+    assert str(raised.value).startswith(
+        f"zones.east.pods.p1.hypervisors: p1-hv2 is gone from the declaration but holds {on_lost}; declare it again"
+    )
+    removed = cloud(tmp_path, {}, hypervisors=hypervisors)
+    with pytest.raises(AllocationError, match="p1-hv2 is gone"):  # they run on there as well
+        allocate(removed, preview=False, now=NOW)
+
+    after = allocate(without, preview=False, lost_hypervisors_confirmed=True, now=NOW).leases
+    assert set(after.placements.values()) == {"p1-hv1"}
+    assert after.moved_from == {}
+    assert not allocate(without, preview=False, now=NOW).changed
+
+
+def test_a_hypervisor_that_its_machines_left_may_go(tmp_path: Path) -> None:
+    declared = cloud(tmp_path, {"acme": account("web1", "web2", anti_affinity="web")})
+    allocate(declared, preview=False, now=NOW)
+    hypervisors = declared.zones["east"].pods["p1"].model_dump()["hypervisors"]
+    hypervisors["p1-hv2"]["memory_mib"] = 1
+    drained = cloud(tmp_path, {"acme": account("web1", "web2")}, hypervisors=hypervisors)
+    assert set(allocate(drained, preview=False, now=NOW).leases.placements.values()) == {"p1-hv1"}
+    settle(drained, set(), now=NOW)
+    del hypervisors["p1-hv2"]
+    without = cloud(tmp_path, {"acme": account("web1", "web2")}, hypervisors=hypervisors)
+    assert not allocate(without, preview=False, now=NOW).changed
 
 
 def test_placement_says_what_is_needed_and_what_is_left(tmp_path: Path) -> None:

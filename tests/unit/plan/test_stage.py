@@ -46,6 +46,19 @@ def test_what_changed_is_told(cloud_file: Path) -> None:
     assert {"leases", *outcome.changes} == {part["before_header"] for part in outcome.diff}
 
 
+def test_machine_that_moved_says_where_it_was(cloud_file: Path, tmp_path: Path) -> None:
+    declaration = declared(cloud_file)
+    for hypervisor in ("east-p1-hv1", "east-p1-hv2"):
+        declaration["accounts"] = {"acme": declaration["accounts"]["acme"]}
+        declaration["accounts"]["acme"]["machines"] = {
+            "web1": declaration["accounts"]["acme"]["machines"]["web1"] | {"hypervisor": hypervisor}
+        }
+        plan_cloud(declare(cloud_file, declaration), preview=False)
+    states = plan_files.read_states(tmp_path / "state/plan", plan_files.sources_digest(cloud_file))
+    assert states["east-p1-hv2"]["moved_from"] == {"acme-web1": ["east-p1-hv1"]}
+    assert "moved_from" not in states["east-p1-hv1"]
+
+
 def test_preview_of_a_change_leaves_the_plan_alone(cloud_file: Path, tmp_path: Path) -> None:
     plan_cloud(cloud_file, preview=False)
     before = plan_files.read_texts(tmp_path / "state/plan")
