@@ -1,7 +1,10 @@
 """systemd-networkd: podwright's files of a host, and the links, addresses and routes they stand for.
 
-A state is `{files, links, addresses, routes, occupants}`, of podwright's files and of
-the interfaces that these name; other files and interfaces are foreign.
+A state is `{files, in_force, links, vlans, addresses, routes, occupants}`, of podwright's
+files and of the interfaces that these name; other files and interfaces are foreign.
+
+networkd does not say which text of a file it has read. `in_force` is false when a change
+was interrupted, and then it reads them all again.
 """
 
 from __future__ import annotations
@@ -10,12 +13,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.podwright.cloud.plugins.module_utils import managed_files, services
-from ansible_collections.podwright.cloud.plugins.module_utils.networkd_files import DIRECTORY, PREFIX
+from ansible_collections.podwright.cloud.plugins.module_utils import change_marker, managed_files, services
+from ansible_collections.podwright.cloud.plugins.module_utils.networkd_files import BRIDGE, DIRECTORY, PREFIX
 
 UNIT = "systemd-networkd.service"
 
 State = dict[str, Any]
+
+_PART = "networkd"
 
 
 def read() -> State:
@@ -24,17 +29,27 @@ def read() -> State:
     files = {path.name: path.read_text(encoding="utf-8") for path in paths}
     links = json.loads(services.run("ip", "-json", "-details", "address", "show") or "[]")
     routes = json.loads(services.run("ip", "-json", "-4", "route", "show") or "[]")
-    return parse(files, links, routes)
+    has_bridge = f"{PREFIX}{BRIDGE}.netdev" in files
+    vlans = json.loads(services.run("bridge", "-json", "vlan", "show") or "[]") if has_bridge else []
+    in_force = change_marker.read(_PART)[change_marker.INTERRUPTED] is None
+    return {**parse(files, links, routes, vlans), "in_force": in_force}
 
 
-def parse(files: dict[str, str], links: list[dict[str, Any]], routes: list[dict[str, Any]]) -> State:
-    """Read the state out of `files` and what iproute2 prints as JSON of all links and IPv4 routes."""
+def parse(
+    files: dict[str, str],
+    links: list[dict[str, Any]],
+    routes: list[dict[str, Any]],
+    vlans: list[dict[str, Any]],
+) -> State:
+    """Read what is seen out of `files` and what iproute2 prints as JSON of all links, IPv4 routes and bridge VLANs."""
     named = {Path(name[len(PREFIX) :]).stem for name in files}
     made = {Path(name[len(PREFIX) :]).stem for name in files if name.endswith(".netdev")}
     ours = [link for link in links if link.get("ifname") in named]
+    on_trunk = {link["ifname"] for link in ours if BRIDGE in (link["ifname"], link.get("master"))}
     return {
         "files": files,
         "links": {link["ifname"]: _link(link) for link in ours},
+        "vlans": {port["ifname"]: _vlans(port) for port in vlans if port["ifname"] in on_trunk},
         "addresses": {link["ifname"]: _addresses(link) for link in ours},
         "routes": {_destination(route): route["gateway"] for route in routes if "gateway" in route},
         "occupants": {name: _occupants(name, links, named) for name in sorted(made)},
@@ -52,7 +67,9 @@ def plan(current: State, wanted: State) -> dict[str, Any]:
     links.update({name: None for name in current["links"] if name not in wanted["links"] and _is_made(name, current)})
     changes = {
         "files": dict(sorted(files.items())),
+        "in_force": not current["in_force"],
         "links": dict(sorted(links.items())),
+        "vlans": {name: vlans for name, vlans in wanted["vlans"].items() if current["vlans"].get(name, []) != vlans},
         "addresses": {
             name: addresses
             for name, addresses in wanted["addresses"].items()
@@ -87,11 +104,17 @@ def apply(changes: dict[str, Any]) -> None:
     """
     if not changes:
         return
-    current = read()
-    gone = [name for name, link in changes.get("links", {}).items() if _must_go(current["links"].get(name), link)]
-    if gone:
-        services.run("networkctl", "delete", *gone)
-    managed_files.write({f"{DIRECTORY}/{name}": text for name, text in changes.get("files", {}).items()})
+    with change_marker.under_way(_PART):
+        current = read()
+        gone = [name for name, link in changes.get("links", {}).items() if _must_go(current["links"].get(name), link)]
+        if gone:
+            services.run("networkctl", "delete", *gone)
+        _take_off_vlans(changes.get("vlans", {}), read())
+        managed_files.write({f"{DIRECTORY}/{name}": text for name, text in changes.get("files", {}).items()})
+        _bring_in_force(changes, current)
+
+
+def _bring_in_force(changes: dict[str, Any], current: State) -> None:
     if _has_lost_master(changes, current):
         services.run("systemctl", "restart", UNIT)
         return
@@ -111,6 +134,11 @@ def _link(link: dict[str, Any]) -> dict[str, Any]:
         "over": link.get("link") if is_vlan else None,
         "master": link.get("master"),
     }
+
+
+def _vlans(port: dict[str, Any]) -> list[str]:
+    """Write a port's VLANs as their numbers, with the flags of those that are not just tagged."""
+    return [" ".join([str(entry["vlan"]), *entry.get("flags", [])]) for entry in port["vlans"]]
 
 
 def _addresses(link: dict[str, Any]) -> list[str]:
@@ -155,12 +183,22 @@ def _has_lost_master(changes: dict[str, Any], current: State) -> bool:
     )
 
 
+def _take_off_vlans(wanted: dict[str, list[str]], current: State) -> None:
+    """Take VLANs off that a port should not carry; networkd 252 only ever adds them."""
+    for port, vlans in wanted.items():
+        for entry in current["vlans"].get(port, []):
+            if entry not in vlans:
+                own = ["self"] if port == BRIDGE else []  # the bridge's own table, not that of a port
+                services.run("bridge", "vlan", "del", "dev", port, "vid", entry.split()[0], *own)
+
+
 def _incomplete(changes: dict[str, Any], current: State) -> list[str]:
     """Name the interfaces to set up again: those that still lack what `changes` wants of them."""
     wanted = {name: link for name, link in changes.get("links", {}).items() if link}
     links = {name: link for name, link in wanted.items() if current["links"].get(name) != link}
     parents = {link["over"] for link in links.values() if link["over"]}
-    names = {*links, *parents, *changes.get("addresses", {})}
+    vlans = {name for name, vlans in changes.get("vlans", {}).items() if current["vlans"].get(name, []) != vlans}
+    names = {*links, *parents, *vlans, *changes.get("addresses", {})}
     if changes.get("routes"):
         names |= set(current["addresses"])
     return sorted(name for name in names if name in current["links"])

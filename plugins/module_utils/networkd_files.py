@@ -27,8 +27,8 @@ def wanted(network: Network) -> dict[str, Any]:
     """Say which files, links, addresses and routes a host with `network` has.
 
     Returns:
-        `{files: {name: text}, links: {name: {kind, vlan, over, master}}, addresses: {name: [a/b]},
-        routes: {destination: gateway}}`; `links` only with the backend `linux`.
+        `{files: {name: text}, links: {name: {kind, vlan, over, master}}, vlans: {port: [number]},
+        addresses: {name: [a/b]}, routes: {destination: gateway}}`; `links` and `vlans` only with the backend `linux`.
 
     Raises:
         DeviceError: no interface reaches the gateway of a route.
@@ -38,6 +38,7 @@ def wanted(network: Network) -> dict[str, Any]:
     return {
         "files": dict(sorted(files.items())),
         "links": dict(sorted(_links(network))) if network["backend"] == "linux" else {},
+        "vlans": {name: [str(vlan) for vlan in vlans] for name, vlans in sorted(_trunk_vlans(network).items())},
         "addresses": {name: sorted(interface["addresses"]) for name, interface in sorted(addressed.items())},
         "routes": {route["destination"]: route["gateway"] for route in network["routes"]},
     }
@@ -83,11 +84,19 @@ def _trunk_files(network: Network, stacked: list[Option]) -> Iterator[tuple[str,
     tree = network["spanning_tree"]
     options: list[Option] = [("VLANFiltering", "yes"), ("DefaultPVID", "none"), ("STP", "yes" if tree else "no")]
     options += [("Priority", tree["priority"])] if tree else []
-    used = {item["vlan"] for item in [*network["segments"].values(), *network["interfaces"].values()]}
+    vlans = _trunk_vlans(network)
     yield _netdev_file(BRIDGE, "bridge", ("Bridge", options))
-    yield _network_file(BRIDGE, network_options=stacked, vlans=sorted(used), ready=True)
-    for name, trunk in network["trunks"].items():
-        yield _network_file(name, network_options=[("Bridge", BRIDGE)], vlans=sorted(trunk["tagged"]))
+    yield _network_file(BRIDGE, network_options=stacked, vlans=vlans[BRIDGE], ready=True)
+    for name in network["trunks"]:
+        yield _network_file(name, network_options=[("Bridge", BRIDGE)], vlans=vlans[name])
+
+
+def _trunk_vlans(network: Network) -> dict[str, list[int]]:
+    """Say which VLANs the ports of the VLAN-aware bridge carry; the host has those that it uses."""
+    if network["backend"] != "linux" or not network["trunks"]:
+        return {}
+    used = {item["vlan"] for item in [*network["segments"].values(), *network["interfaces"].values()]}
+    return {BRIDGE: sorted(used), **{name: sorted(set(trunk["tagged"])) for name, trunk in network["trunks"].items()}}
 
 
 def _address_files(network: Network) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.podwright.cloud.plugins.module_utils import (
+    change_marker,
     difference,
     host_network,
     networkd,
@@ -70,10 +72,42 @@ def test_networkd_reads_addresses_links_and_routes() -> None:
     links = json.loads((CASES / "recorded" / "ip-address.json").read_text())
     routes = json.loads((CASES / "recorded" / "ip-route.json").read_text())
     wanted = networkd_files.wanted(host_network.complete(NETWORKS["zone-switch"]))
-    state = networkd.parse(wanted["files"], links, routes)
-    assert networkd.plan(state, wanted) == {}
+    state = networkd.parse(wanted["files"], links, routes, [])
+    assert networkd.plan(state | {"in_force": True}, wanted) == {}
     assert state["routes"] == {"0.0.0.0/0": "198.51.100.254"}
     assert "eth0" not in state["addresses"]
+
+
+def test_networkd_reads_which_vlans_the_trunks_carry() -> None:
+    """Recorded of a switch that was given the network; `guest101` is a bridge with a VLAN table that means nothing."""
+    links = json.loads((CASES / "recorded" / "linux-ip-address.json").read_text())
+    vlans = json.loads((CASES / "recorded" / "linux-bridge-vlan.json").read_text())
+    wanted = networkd_files.wanted(host_network.complete(NETWORKS["zone-switch-linux"]))
+    routes = [{"dst": "default", "gateway": "198.51.100.254"}]
+    untagged = {"vlan": 1, "flags": ["PVID", "Egress Untagged"]}
+    state = networkd.parse(wanted["files"], links, routes, [*vlans, {"ifname": "guest101", "vlans": [untagged]}])
+    assert networkd.plan(state | {"in_force": True}, wanted) == {}
+    vlans[0]["vlans"].append(untagged)
+    state = networkd.parse(wanted["files"], links, routes, vlans)
+    assert state["vlans"][vlans[0]["ifname"]] == ["10", "30", "1 PVID Egress Untagged"]
+
+
+def test_a_run_that_ends_before_networkd_is_told_is_made_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(change_marker, "DIRECTORY", str(tmp_path / "markers"))
+    monkeypatch.setattr(networkd, "DIRECTORY", str(tmp_path / "network"))
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "ip").symlink_to(str(shutil.which("ip")))
+    monkeypatch.setenv("PATH", str(programs))  # where no networkctl is, so that the run ends before it
+    wanted = networkd_files.wanted(host_network.complete(NETWORKS["hypervisor"]))
+    assert networkd.read()["in_force"]
+
+    with pytest.raises(FileNotFoundError):
+        networkd.apply({"files": wanted["files"]})
+
+    state = networkd.read()
+    assert state["files"] == wanted["files"]
+    assert networkd.plan(state, wanted)["in_force"] is True
 
 
 def test_difference_shows_only_what_changes_and_files_as_they_are() -> None:
@@ -93,7 +127,7 @@ def state_of(given: dict[str, Any]) -> dict[str, Any]:
     """Say how a host reads that has just been given a network."""
     given = host_network.complete(given)
     units = {networkd.UNIT: True}
-    state: dict[str, Any] = {"networkd": networkd_files.wanted(given) | {"occupants": {}}}
+    state: dict[str, Any] = {"networkd": networkd_files.wanted(given) | {"in_force": True, "occupants": {}}}
     if given["backend"] == "openvswitch":
         state["openvswitch"] = openvswitch.wanted(given) | {"foreign": [], "occupants": {}}
         units[openvswitch.UNIT] = True
