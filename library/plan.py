@@ -39,6 +39,15 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+ansible_facts:
+  description: What M(podwright.cloud.release) has to know of this run.
+  returned: success
+  type: dict
+  contains:
+    podwright_planned_at:
+      description: When the leases of this plan were handed out (Unix time, s).
+      type: int
+      sample: 1763873281
 plan:
   description: What there is and what changed.
   returned: success

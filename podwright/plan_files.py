@@ -110,6 +110,15 @@ def read_texts(directory: Path) -> dict[str, str]:
     return {file.stem: file.read_text(encoding="utf-8") for file in sorted(directory.glob("*.yml"))}
 
 
+def check_sources(directory: Path, sources: str) -> None:
+    """Refuse a plan that was made from other sources.
+
+    Raises:
+        PlanError: it was, or there is none.
+    """
+    _index(directory, sources)
+
+
 def read_state(directory: Path, device: str, sources: str) -> dict[str, Any]:
     """The desired state of a device.
 

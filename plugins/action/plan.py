@@ -36,7 +36,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible's classes are n
             return result | {"failed": True, "msg": str(error), "invalid_input": True}
         except PodwrightError as error:
             return result | {"failed": True, "msg": str(error)}
-        result |= {"changed": outcome.changed, "plan": outcome.summary}
+        result |= {
+            "changed": outcome.changed,
+            "plan": outcome.summary,
+            "ansible_facts": {"podwright_planned_at": outcome.allocated.at},
+        }
         if self._task.diff:
             result["diff"] = outcome.diff
         return result

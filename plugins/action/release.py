@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
 
-from podwright.allocation import diff, settle
+from podwright.allocation import diff
 from podwright.errors import PodwrightError
-from podwright.model import load
+from podwright.plan.release import release_leases
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible's classes are not annotated
@@ -20,18 +23,37 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible's classes are n
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
-        self.validate_argument_spec(argument_spec={})
+        _, options = self.validate_argument_spec(
+            argument_spec={"confirm_lost_devices": {"type": "bool", "default": False}}
+        )
         variables = task_vars or {}
+        planned_at = variables["ansible_facts"].get("podwright_planned_at")
+        if planned_at is None:
+            raise AnsibleActionFail("this run made no plan; run playbooks/site.yml")
         # Whoever is here came through every stage, which read the device and took off what is not planned.
         missing = sorted(set(variables["groups"]["all"]) - set(variables["ansible_play_hosts"]))
         if missing:
             return result | {"changed": False, "msg": f"nothing is released: this run did not see {', '.join(missing)}"}
         try:
-            cloud = load(Path(variables["podwright_cloud_file"]))
-            changes = settle(cloud, still_seen=(), preview=self._task.check_mode)
+            settled = release_leases(
+                Path(variables["podwright_cloud_file"]),
+                planned_at=planned_at,
+                lost_devices_confirmed=options["confirm_lost_devices"],
+                preview=self._task.check_mode,
+            )
         except PodwrightError as error:
             return result | {"failed": True, "msg": str(error)}
-        result["changed"] = bool(changes)
+        result["changed"] = bool(settled.changes)
+        if settled.lost:
+            result["msg"] = _waits_for(settled.lost)
+            Display().warning(result["msg"])
         if self._task.diff:
-            result["diff"] = diff(changes)
+            result["diff"] = diff(settled.changes)
         return result
+
+
+def _waits_for(lost: Sequence[str]) -> str:
+    return (
+        f"nothing is released: {', '.join(lost)} left the declaration and may still carry what is to be released; "
+        "switch it off for good, and deploy with -e podwright_confirm_lost_devices=true"
+    )

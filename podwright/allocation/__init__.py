@@ -1,17 +1,14 @@
 """Allocation: the only owner of the database of leases.
 
-`allocate` hands out all that a cloud needs in one transaction, `settle` ends the
-release of what devices were seen without, `list_leases` and `usage` report.
+`allocate` hands out all that a cloud needs in one transaction, and `settle` ends
+the release of what devices were seen without.
 """
 
 from podwright.allocation.allocator import (
     Allocated,
-    Seen,
-    Usage,
+    Settled,
     allocate,
-    list_leases,
     settle,
-    usage,
 )
 from podwright.allocation.changes import Change, diff
 from podwright.allocation.grant import Lease, LeaseChange
@@ -26,11 +23,8 @@ __all__ = [
     "Leases",
     "Placement",
     "PlacementChange",
-    "Seen",
-    "Usage",
+    "Settled",
     "allocate",
     "diff",
-    "list_leases",
     "settle",
-    "usage",
 ]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network
 from typing import NamedTuple
 
 from podwright.allocation.changes import diff
-from podwright.allocation.database import transaction, unix_time
+from podwright.allocation.database import Repository, transaction, unix_time
 from podwright.allocation.demand import Demand, PodDemand, demands, guest_address_demands, pod_demands
 from podwright.allocation.grant import Granted, Lease, LeaseChange, grant
 from podwright.allocation.leases import Leases
@@ -18,17 +18,15 @@ from podwright.allocation.placement import Placed, Placement, PlacementChange, l
 from podwright.allocation.pools import PoolName, guest_subnet, mac_address
 from podwright.errors import AllocationError
 from podwright.model.cloud import Cloud
-from podwright.model.views import guest_networks
-
-Seen = tuple[str, str, str]
-"""(pool, scope, value as written, such as `101`, `192.168.1.101` or a MAC address). Of pool `placement`
-the scope is `<zone>/<pod>` and the value is the domain."""
+from podwright.model.views import devices, guest_networks
 
 
 @dataclass(frozen=True)
 class Allocated:
     """What a cloud holds now, and what changed to get there."""
 
+    at: int
+    """When (Unix time, s)"""
     leases: Leases
     lease_changes: Sequence[LeaseChange]
     placement_changes: Sequence[PlacementChange]
@@ -57,21 +55,12 @@ class Allocated:
         return [*self.lease_changes, *self.placement_changes]
 
 
-class Usage(NamedTuple):
-    """How full a pool is."""
+class Settled(NamedTuple):
+    """What was released for good, and what stood in the way."""
 
-    pool: PoolName
-    scope: str
-    declared_at: str
-    size: int
-    held: int
-    releasing: int
-    quarantine: int
-
-    @property
-    def free(self) -> int:
-        """How many values can be handed out."""
-        return self.size - self.held - self.releasing - self.quarantine
+    changes: Sequence[LeaseChange | PlacementChange]
+    lost: Sequence[str]
+    """Devices that left the declaration and may still carry what is to be released; because of them nothing was"""
 
 
 def allocate(
@@ -100,17 +89,30 @@ def allocate(
         placements = repository.placements()
         allocated = _decide(cloud, repository.leases(), placements, lost_hypervisors_confirmed, moment)
         repository.save(allocated.lease_changes, allocated.placement_changes)
+        _note_devices(cloud, repository, lost_hypervisors_confirmed)
     return allocated
 
 
 def settle(
-    cloud: Cloud, still_seen: Collection[Seen], *, preview: bool = False, now: datetime | None = None
-) -> list[LeaseChange | PlacementChange]:
+    cloud: Cloud,
+    *,
+    planned_at: int,
+    lost_devices_confirmed: bool = False,
+    preview: bool = False,
+    now: datetime | None = None,
+) -> Settled:
     """Finish the release of what no device carries any more.
 
-    A lease in `releasing` that is not in `still_seen` goes to quarantine for the
-    cloud's `quarantine_hours`, and a placement is gone at once. Call it only when
-    every device of the cloud was read: what was not looked at counts as gone.
+    A lease in `releasing` goes to quarantine for the cloud's `quarantine_hours`, and a
+    placement is gone at once. Call it only when every device of the cloud was brought
+    to a plan: what was not looked at counts as gone.
+
+    Args:
+        cloud: whose leases.
+        planned_at: when that plan was made (Unix time, s). What was given up later stays.
+        lost_devices_confirmed: devices that left the declaration carry nothing any more.
+        preview: find out what would change, and write nothing.
+        now: the time to go by.
     """
     moment = unix_time(now)
     with transaction(cloud.database, "preview" if preview else "write") as repository:
@@ -119,39 +121,35 @@ def settle(
         leases = [
             LeaseChange(lease, replace(lease, state="quarantine", since=moment, until=until))
             for lease in repository.leases()
-            if _is_leaving(lease, cloud) and (lease.pool, lease.scope, lease.shown) not in still_seen
+            if _is_leaving(lease, cloud, planned_at)
         ]
         placements = [
             PlacementChange(placement, None)
             for placement in repository.placements()
-            if _is_leaving(placement, cloud) and ("placement", placement.scope, placement.domain) not in still_seen
+            if _is_leaving(placement, cloud, planned_at)
         ]
+        gone = repository.devices(cloud.name) - _devices(cloud)
+        if gone and not lost_devices_confirmed:
+            return Settled([], sorted(name for name, _ in gone) if leases or placements else [])
         repository.save(leases, placements)
-    return [*leases, *placements]
+        repository.forget_devices(cloud.name, gone)
+    return Settled([*leases, *placements], [])
 
 
-def list_leases(cloud: Cloud) -> list[Lease | Placement]:
-    """All that the cloud's database holds, whoever asked for it, sorted: what was allocated to whom."""
-    with transaction(cloud.database, "read") as repository:
-        return [*repository.leases(), *repository.placements()]
+def _is_leaving(record: Lease | Placement, cloud: Cloud, planned_at: int) -> bool:
+    return record.state == "releasing" and record.cloud == cloud.name and record.since <= planned_at
 
 
-def usage(cloud: Cloud) -> list[Usage]:
-    """How full every pool of the cloud is, those of single guest networks apart."""
-    with transaction(cloud.database, "read") as repository:
-        states = defaultdict(list)
-        for lease in repository.leases():
-            states[lease.pool, lease.scope].append(lease.state)
-    result = []
-    for pool, _ in demands(cloud):
-        of_pool = states[pool.name, pool.scope]
-        counts = (of_pool.count("held"), of_pool.count("releasing"), of_pool.count("quarantine"))
-        result.append(Usage(pool.name, pool.scope, pool.declared_at, pool.size, *counts))
-    return result
+def _note_devices(cloud: Cloud, repository: Repository, lost_hypervisors_confirmed: bool) -> None:
+    """Remember who may come to carry leases, until `settle` or the operator says that it does not."""
+    known, declared = repository.devices(cloud.name), _devices(cloud)
+    repository.add_devices(cloud.name, declared - known)
+    if lost_hypervisors_confirmed:
+        repository.forget_devices(cloud.name, {(name, kind) for name, kind in known - declared if kind == "hypervisor"})
 
 
-def _is_leaving(record: Lease | Placement, cloud: Cloud) -> bool:
-    return record.state == "releasing" and record.cloud == cloud.name
+def _devices(cloud: Cloud) -> set[tuple[str, str]]:
+    return {(device.name, device.kind) for device in devices(cloud)}
 
 
 def _decide(
@@ -180,6 +178,7 @@ def _decide(
         *_left(cloud, placements, placed, now),
     ]
     return Allocated(
+        now,
         _leases(granted, subnets, placed, _leaving(placements, placement_changes)),
         [change for outcome in granted for change in outcome.changes] + _given_up(cloud, leases, granted, now),
         placement_changes,

@@ -43,7 +43,7 @@ from podwright.allocation.placement import Placement, PlacementChange
 from podwright.allocation.pools import PoolName
 from podwright.errors import AllocationError
 
-Mode = Literal["read", "preview", "write"]
+Mode = Literal["preview", "write"]
 
 # A run holds the write lock for seconds at most; one that waits longer than this has met one that hangs.
 BUSY_TIMEOUT_S = 30
@@ -99,6 +99,17 @@ Index(
     sqlite_where=_PLACEMENT.c.state == "held",
 )
 
+# Every device that may carry a lease, also one that has left the declaration since.
+_DEVICE = Table(
+    "device",
+    _METADATA,
+    Column("cloud", String(63), nullable=False),
+    Column("name", String(63), nullable=False),
+    Column("kind", String(16), nullable=False),
+    PrimaryKeyConstraint("cloud", "name", "kind"),
+    sqlite_with_rowid=False,
+)
+
 
 @contextmanager
 def transaction(database: str | Path, mode: Mode) -> Iterator[Repository]:
@@ -145,6 +156,22 @@ class Repository:
         """Where every domain is, or may still be."""
         wanted = select(_PLACEMENT).order_by(*_PLACEMENT.primary_key)
         return [Placement(*row) for row in self._connection.execute(wanted)]
+
+    def devices(self, cloud: str) -> set[tuple[str, str]]:
+        """The devices (name, kind) of a cloud that may carry a lease."""
+        wanted = select(_DEVICE.c.name, _DEVICE.c.kind).where(_DEVICE.c.cloud == cloud)
+        return {(name, kind) for name, kind in self._connection.execute(wanted)}
+
+    def add_devices(self, cloud: str, devices: Iterable[tuple[str, str]]) -> None:
+        """Remember devices that were not known."""
+        rows = [{"cloud": cloud, "name": name, "kind": kind} for name, kind in sorted(devices)]
+        self._execute(insert(_DEVICE), rows)
+
+    def forget_devices(self, cloud: str, devices: Iterable[tuple[str, str]]) -> None:
+        """Forget devices that carry nothing any more."""
+        this_one = [column == bindparam(f"the_{column.name}") for column in _DEVICE.primary_key]
+        rows = [{"the_cloud": cloud, "the_name": name, "the_kind": kind} for name, kind in sorted(devices)]
+        self._execute(delete(_DEVICE).where(*this_one), rows)
 
     def forget_quarantined(self, now: int) -> None:
         """Free the values whose quarantine ended at `now` (Unix time, s) or before."""
@@ -240,7 +267,7 @@ def _engine(url: URL, mode: Mode) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN" if mode == "read" else "BEGIN IMMEDIATE")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
 

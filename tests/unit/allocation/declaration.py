@@ -7,12 +7,20 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from podwright.allocation import Lease, Placement
+from podwright.allocation.database import transaction
 from podwright.model.cloud import Cloud
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = NOW + timedelta(hours=25)  # quarantine is over
 
 Accounts = Mapping[str, Mapping[str, Any]]
+
+
+def records(cloud: Cloud) -> list[Lease | Placement]:
+    """All that a cloud's database holds, sorted."""
+    with transaction(cloud.database, "preview") as repository:
+        return [*repository.leases(), *repository.placements()]
 
 
 def account(*machines: str, pod: str = "p1", subnet: str = "10.1.1.0/24", **of_each: Any) -> dict[str, Any]:

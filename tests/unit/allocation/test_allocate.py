@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from podwright.allocation import allocate, list_leases, settle, usage
+from podwright.allocation import Placement, allocate, settle
+from podwright.allocation.database import unix_time
 from podwright.allocation.leases import Leases
 from podwright.errors import AllocationError
-from tests.unit.allocation.declaration import LATER, NOW, account, cloud
+from tests.unit.allocation.declaration import LATER, NOW, account, cloud, records
 
 TWO = {"acme": account("web1", "web2", anti_affinity="web"), "globex": account("web1", subnet="auto")}
 
@@ -75,42 +76,63 @@ def test_a_value_is_free_only_when_seen_gone_and_quarantine_is_over(tmp_path: Pa
 
     empty = cloud(tmp_path, {})
     allocate(empty, preview=False, now=NOW)
-    assert settle(empty, {("guest_vlan", "east/p1", "101"), ("placement", "east/p1", "acme-east-router")}, now=NOW)
-    assert vlan_of_globex(timedelta(days=400)) == 102  # a device still carries it
-    assert "placement east/p1 p1-hv1 acme-east-router (releasing)" in map(str, list_leases(empty))
+    assert vlan_of_globex(timedelta(days=400)) == 102  # a device may still carry it
+    assert "placement east/p1 p1-hv1 acme-east-router (releasing)" in map(str, records(empty))
+    assert settle(empty, planned_at=unix_time(NOW) - 1, now=NOW).changes == []  # given up after that plan
 
-    settled = settle(empty, set(), now=NOW)
-    assert [str(change.after) for change in settled] == [
-        "guest_vlan east/p1 101 acme/default guest_network (quarantine)",
-        "None",
+    settled = settle(empty, planned_at=unix_time(NOW), now=NOW)
+    assert [str(change.after) for change in settled.changes if "guest_vlan" in str(change.before)] == [
+        "guest_vlan east/p1 101 acme/default guest_network (quarantine)"
     ]
+    assert {str(after) for before, after in settled.changes if isinstance(before, Placement)} == {"None"}
     assert vlan_of_globex(timedelta(hours=23)) == 102
     assert vlan_of_globex(timedelta(hours=24)) == 101
-    assert settle(empty, set(), now=NOW) == []
+    assert settle(empty, planned_at=unix_time(NOW), now=NOW).changes == []
 
 
 def test_a_preview_of_settling_changes_nothing(tmp_path: Path) -> None:
     allocate(cloud(tmp_path, TWO), preview=False, now=NOW)
     empty = cloud(tmp_path, {})
     allocate(empty, preview=False, now=NOW)
-    before = list_leases(empty)
-    assert settle(empty, set(), preview=True, now=NOW)
-    assert list_leases(empty) == before
+    before = records(empty)
+    assert settle(empty, planned_at=unix_time(NOW), preview=True, now=NOW).changes
+    assert records(empty) == before
 
 
-def test_reports_on_a_database_that_is_not_there_make_none(tmp_path: Path) -> None:
-    empty = cloud(tmp_path / "new", TWO)
-    assert list_leases(empty) == []
-    assert {row.held for row in usage(empty)} == {0}
-    assert not (tmp_path / "new").exists()
+def test_nothing_is_released_while_a_device_that_left_may_carry_it(tmp_path: Path) -> None:
+    switches = {"sw1": {"management_address": "192.168.1.11", "platform": "ietf_netconf"}}
+    allocate(cloud(tmp_path, {"acme": account()}, pod_switches=switches), preview=False, now=NOW)
+    empty = cloud(tmp_path, {})
+    allocate(empty, preview=False, now=NOW)
+    before = records(empty)
+    for preview in (True, False):
+        settled = settle(empty, planned_at=unix_time(NOW), preview=preview, now=NOW)
+        assert (settled.changes, settled.lost) == ([], ["sw1"])
+    assert records(empty) == before
+
+    assert settle(empty, planned_at=unix_time(NOW), lost_devices_confirmed=True, now=NOW).changes
+    allocate(cloud(tmp_path, {"globex": account()}), preview=False, now=NOW)
+    allocate(empty, preview=False, now=NOW)
+    again = settle(empty, planned_at=unix_time(NOW), now=NOW)
+    assert again.changes
+    assert again.lost == []  # they were confirmed once and for all
 
 
-def test_usage_counts_each_state(tmp_path: Path) -> None:
-    allocate(cloud(tmp_path, TWO), preview=False, now=NOW)
-    one = cloud(tmp_path, {"acme": TWO["acme"]})
-    allocate(one, preview=False, now=NOW)
-    vlans = next(row for row in usage(one) if row.pool == "guest_vlan")
-    assert (vlans.scope, vlans.size, vlans.held, vlans.releasing, vlans.free) == ("east/p1", 51, 1, 1, 49)
+def test_a_device_that_left_is_no_matter_while_nothing_is_to_be_released(tmp_path: Path) -> None:
+    switches = {"sw1": {"management_address": "192.168.1.11", "platform": "ietf_netconf"}}
+    allocate(cloud(tmp_path, {"acme": account()}, pod_switches=switches), preview=False, now=NOW)
+    without = cloud(tmp_path, {"acme": account()})
+    allocate(without, preview=False, now=NOW)
+    assert settle(without, planned_at=unix_time(NOW), now=NOW) == ([], [])
+
+
+def test_a_lost_hypervisor_need_not_be_confirmed_again(tmp_path: Path) -> None:
+    allocate(cloud(tmp_path, {"acme": account("web1")}), preview=False, now=NOW)
+    without = cloud(tmp_path, {}, hypervisors={})
+    allocate(without, preview=False, lost_hypervisors_confirmed=True, now=NOW)
+    settled = settle(without, planned_at=unix_time(NOW), now=NOW)
+    assert settled.changes
+    assert settled.lost == []
 
 
 def test_all_exhausted_pools_are_named_at_once(tmp_path: Path) -> None:
@@ -152,7 +174,7 @@ def test_all_exhausted_pools_are_named_at_once(tmp_path: Path) -> None:
             for domain in ("acme-east-router", "acme-web1", "globex-east-router", "globex-web1", "globex-web2")
         ),
     ]
-    assert list_leases(cloud(tmp_path, {})) == []
+    assert records(cloud(tmp_path, {})) == []
 
 
 def test_an_empty_pool_tells_what_is_on_its_way_out(tmp_path: Path) -> None:
@@ -212,7 +234,7 @@ def test_a_machine_that_moved_says_where_it_was_until_that_is_settled(tmp_path: 
     again = allocate(cloud(tmp_path, {"acme": pinned("p1-hv2")}), preview=False, now=NOW)
     assert (again.changed, again.leases.moved_from) == (False, {"acme-m0": ["p1-hv1"]})
     assert ask("p1-hv1").moved_from == {"acme-m0": ["p1-hv2"]}
-    settle(cloud(tmp_path, {"acme": pinned("p1-hv1")}), set(), now=NOW)
+    settle(cloud(tmp_path, {"acme": pinned("p1-hv1")}), planned_at=unix_time(NOW), now=NOW)
     assert ask("p1-hv1").moved_from == {}
 
 
@@ -247,13 +269,13 @@ def test_a_hypervisor_that_is_gone_with_its_machines_is_refused_until_it_is_conf
 
 
 def test_a_hypervisor_that_its_machines_left_may_go(tmp_path: Path) -> None:
-    declared = cloud(tmp_path, {"acme": account("web1", "web2", anti_affinity="web")})
-    allocate(declared, preview=False, now=NOW)
-    hypervisors = declared.zones["east"].pods["p1"].model_dump()["hypervisors"]
+    hypervisors = cloud(tmp_path, {}).zones["east"].pods["p1"].model_dump()["hypervisors"]
+    apart = {"acme": account("web1", "web2", anti_affinity="web")}
+    allocate(cloud(tmp_path, apart, hypervisors=hypervisors), preview=False, now=NOW)
     hypervisors["p1-hv2"]["memory_mib"] = 1
     drained = cloud(tmp_path, {"acme": account("web1", "web2")}, hypervisors=hypervisors)
     assert set(allocate(drained, preview=False, now=NOW).leases.placements.values()) == {"p1-hv1"}
-    settle(drained, set(), now=NOW)
+    settle(drained, planned_at=unix_time(NOW), now=NOW)
     del hypervisors["p1-hv2"]
     without = cloud(tmp_path, {"acme": account("web1", "web2")}, hypervisors=hypervisors)
     assert not allocate(without, preview=False, now=NOW).changed

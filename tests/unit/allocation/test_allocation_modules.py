@@ -104,7 +104,7 @@ def test_an_empty_pool_fails_and_gives_nothing_to_anyone(tmp_path: Path) -> None
         "msg": "ranges: pool guest_vlan of pod p1 in zone east has no VLAN id left for network default of account d; "
         "it has 3 in all; extend ranges, or take holders away",
     }
-    with transaction(tmp_path / "leases.db", "read") as repository:
+    with transaction(tmp_path / "leases.db", "preview") as repository:
         assert repository.leases() == []
 
 

@@ -9,11 +9,12 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from podwright.allocation import Allocated, Lease, allocate, list_leases, settle
+from podwright.allocation import Allocated, Lease, allocate, settle
+from podwright.allocation.database import unix_time
 from podwright.allocation.grant import Request, grant
 from podwright.allocation.placement import VCPU_OVERCOMMIT, Capacity, PlacementRequest, place
 from podwright.allocation.pools import Pool, disjoint
-from tests.unit.allocation.declaration import LATER, NOW, account, cloud
+from tests.unit.allocation.declaration import LATER, NOW, account, cloud, records
 
 NAMES = st.text("abcxyz", min_size=1, max_size=2)
 ACCOUNTS = st.dictionaries(
@@ -77,15 +78,15 @@ def test_no_value_is_held_twice_in_a_scope_and_none_leaks(history: list[tuple[di
         for accounts, gone_from_devices in history:
             run(Path(name), accounts)
             if gone_from_devices:
-                settle(cloud(Path(name), accounts), set(), now=NOW)
-            records = list_leases(cloud(Path(name), accounts))
-            leases = [record for record in records if isinstance(record, Lease)]
+                settle(cloud(Path(name), accounts), planned_at=unix_time(NOW), now=NOW)
+            found = records(cloud(Path(name), accounts))
+            leases = [record for record in found if isinstance(record, Lease)]
             assert max(Counter((x.pool, x.scope, x.value) for x in leases).values(), default=1) == 1
         empty = cloud(Path(name), {})
         run(Path(name), {})
-        settle(empty, set(), now=NOW)
+        settle(empty, planned_at=unix_time(NOW), now=NOW)
         allocate(empty, preview=False, now=LATER)
-        assert list_leases(empty) == []
+        assert records(empty) == []
 
 
 def _files(directory: Path) -> dict[str, bytes] | None:

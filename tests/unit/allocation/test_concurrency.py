@@ -12,11 +12,11 @@ from typing import Literal
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from podwright.allocation import allocate, list_leases
+from podwright.allocation import allocate
 from podwright.allocation.database import transaction
 from podwright.allocation.pools import Pool
 from podwright.allocation.single_pool import ask, vlan_pool
-from tests.unit.allocation.declaration import NOW, account, cloud
+from tests.unit.allocation.declaration import NOW, account, cloud, records
 
 FORK = get_context("fork")
 PROCESSES = 4
@@ -37,7 +37,7 @@ def test_controllers_at_once_never_double_or_lose_a_value(tmp_path: Path) -> Non
     exit_codes = _together([lambda number=number: work(number) for number in range(PROCESSES)])  # type: ignore[misc]
 
     assert exit_codes == [0] * PROCESSES
-    with transaction(database, "read") as repository:
+    with transaction(database, "preview") as repository:
         leases = repository.leases()
     held = [lease for lease in leases if lease.state == "held"]
     assert len({lease.value for lease in leases}) == len(leases)
@@ -76,7 +76,7 @@ def test_killed_anywhere_a_run_leaves_all_or_nothing_and_the_next_one_completes_
             allocate(declared, preview=False, now=NOW)  # noqa: B023 (it runs before the next round)
 
         [exit_code] = _together([die_after])
-        left = len(list_leases(declared))
+        left = len(records(declared))
         assert left == (number_of_leases if exit_code == 0 else 0)
         assert allocate(declared, preview=False, now=NOW).leases == wanted
         if exit_code == 0:

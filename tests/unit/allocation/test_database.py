@@ -11,10 +11,10 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from podwright.allocation import allocate, list_leases
+from podwright.allocation import allocate
 from podwright.allocation.database import transaction
 from podwright.errors import AllocationError
-from tests.unit.allocation.declaration import NOW, account, cloud
+from tests.unit.allocation.declaration import NOW, account, cloud, records
 
 ACCOUNTS = {"acme": account("web1")}
 
@@ -125,7 +125,7 @@ def test_a_disk_that_is_full_leaves_what_was_there(tmp_path: Path) -> None:
         cloud(tmp_path, {f"a{n}": account("web1", pod=f"p{n % 2 + 1}") for n in range(60)}),
     )
     allocate(small, preview=False, now=NOW)
-    before = list_leases(small)
+    before = records(small)
     context = get_context("fork")
     answers = context.SimpleQueue()
 
@@ -141,7 +141,7 @@ def test_a_disk_that_is_full_leaves_what_was_there(tmp_path: Path) -> None:
     process.start()
     process.join()
     assert answers.get().startswith(f"database {tmp_path}/leases.db: ")
-    assert list_leases(small) == before
+    assert records(small) == before
 
 
 def test_every_statement_of_a_run_finds_its_rows_by_an_index(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_every_statement_of_a_run_finds_its_rows_by_an_index(tmp_path: Path) -> 
     event.listen(Engine, "before_cursor_execute", note)
     try:
         allocate(cloud(tmp_path, {}), preview=False, now=NOW)
-        with transaction(tmp_path / "leases.db", "read") as repository:
+        with transaction(tmp_path / "leases.db", "preview") as repository:
             repository.leases("guest_vlan", "east/p1")
     finally:
         event.remove(Engine, "before_cursor_execute", note)
