@@ -206,7 +206,14 @@ DomainName = Annotated[
     str, BeforeValidator(_matching(_DOMAIN, "a domain name", "use lower-case labels joined by dots (RFC 1123)"))
 ]
 DatabaseUrl = Annotated[
-    str, BeforeValidator(_matching(re.compile(r"[a-z0-9+]+://.*"), "a database URL", "write dialect://host/database"))
+    str,
+    BeforeValidator(
+        _matching(
+            re.compile(r"sqlite:///[^?]+"),
+            "the URL of an SQLite database",
+            "write sqlite:////absolute/path, or leave it out",
+        )
+    ),
 ]
 PublicKey = Annotated[
     str, BeforeValidator(_matching(PUBLIC_KEY, "an OpenSSH public key", "copy the line of a .pub file (sshd(8))"))

@@ -14,6 +14,7 @@ from podwright.model.cloud import Cloud, Declared
 from podwright.model.document import Finding, KeyPath, shown
 from podwright.model.fields import SALVAGE
 
+_CREDENTIALS = re.compile(r"//[^/]*@")  # of a URL (RFC 3986 section 3.2.1), which nobody else is to read
 _KEY = "[key]"  # how pydantic's locations end where not a value but its key is wrong
 
 
@@ -71,7 +72,9 @@ def listed(names: Collection[str]) -> str:
 
 def _finding(details: ErrorDetails) -> Finding:
     path = tuple(part for part in details["loc"] if part != _KEY)
-    found, context = shown(details["input"]), details.get("ctx", {})
+    given = details["input"]
+    found = shown(_CREDENTIALS.sub("//...@", given) if isinstance(given, str) else given)
+    context = details.get("ctx", {})
     match details["type"]:
         case "mistake":
             return Finding(path, found, context["expected"], context["remedy"])
