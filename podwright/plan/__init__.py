@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from podwright.plan.difference import difference
 from podwright.plan.planner import plan
 from podwright.plan.state import State, canonical
 from podwright.plan_files import digest
 
-__all__ = ["State", "canonical", "difference", "digest", "plan"]
+__all__ = ["State", "canonical", "digest", "plan"]

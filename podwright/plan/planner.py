@@ -11,7 +11,7 @@ from podwright.plan.appliances import routing_appliance_state
 from podwright.plan.ground import Ground, survey_ground
 from podwright.plan.machines import hypervisor_state
 from podwright.plan.state import State
-from podwright.plan.storage import check_storage_servers, storage_server_state
+from podwright.plan.storage import storage_server_state
 from podwright.plan.switch_ports import pod_switch_state
 from podwright.plan.zone_gateways import zone_switch_state
 
@@ -28,11 +28,7 @@ def plan(cloud: Cloud, leases: Leases) -> dict[str, State]:
 
     Always plans the whole cloud, so that a run limited to some devices sees the
     same states as a run over all of them.
-
-    Raises:
-        InvalidInput: a pod with guest networks has not exactly one storage server.
     """
-    check_storage_servers(cloud)
     ground = survey_ground(cloud, leases)
     states: dict[str, State] = {name: _STATE_OF[device.kind](ground, device) for name, device in ground.devices.items()}
     for appliance in appliances(cloud):

@@ -12,7 +12,6 @@ from podwright.allocation import Allocated, allocate
 from podwright.model import load
 from podwright.plan.planner import plan
 from podwright.plan.state import canonical
-from podwright.plan.storage import check_storage_servers
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,6 @@ def plan_cloud(cloud_file: Path, *, preview: bool, lost_hypervisors_confirmed: b
     """
     sources = plan_files.sources_digest(cloud_file)  # before reading: a later change makes the plan a stale one
     cloud = load(cloud_file)
-    check_storage_servers(cloud)  # before a lease is taken for what cannot be planned
     with plan_files.exclusive(cloud.state_directory):
         planned = plan_files.plan_directory(cloud.state_directory)
         previewed = plan_files.preview_directory(cloud.state_directory)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from podwright.errors import InvalidInput, Mistake
-from podwright.model.cloud import Cloud, StorageServer
-from podwright.model.views import Device, guest_networks
+from podwright.model.cloud import StorageServer
+from podwright.model.views import Device
 from podwright.plan import names
 from podwright.plan.ground import Ground
 from podwright.plan.host_networks import storage_server_network
@@ -26,30 +25,6 @@ def storage_server_state(ground: Ground, device: Device) -> StorageServerState:
         "network": storage_server_network(ground, device),
         "storage": _storage(ground, device, device.pod),
     }
-
-
-def check_storage_servers(cloud: Cloud) -> None:
-    """Refuse what we cannot plan: a disk stays on the server that it was made on, and no lease says which one that is.
-
-    Raises:
-        InvalidInput: a pod with guest networks has not exactly one storage server.
-    """
-    places = sorted({(placed.zone, placed.pod) for placed in guest_networks(cloud)})
-    servers = {place: sorted(cloud.zones[place[0]].pods[place[1]].storage_servers) for place in places}
-    mistakes = [
-        Mistake(
-            file="",
-            line=None,
-            path=f"zones.{zone}.pods.{pod}.storage_servers",
-            found=" and ".join(names) or None,
-            expected="one storage server",
-            remedy="declare exactly one in a pod that guest networks are in",
-        )
-        for (zone, pod), names in servers.items()
-        if len(names) != 1
-    ]
-    if mistakes:
-        raise InvalidInput(mistakes)
 
 
 def server_of_pod(ground: Ground, zone: str, pod: str) -> StorageServer:

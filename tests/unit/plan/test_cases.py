@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+from difflib import unified_diff
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from podwright.plan import State, canonical, difference, plan
+from podwright.plan import canonical, plan
 from tests.unit.plan.clouds import ROOT, cloud_of, lab_declaration, leases_for, made_declaration
 from tests.unit.plan.clouds import account as made_account
 
@@ -49,8 +50,18 @@ def changed(case: str) -> str:
     before = cloud_of(lab_declaration())
     leases = leases_for(before)
     after = cloud_of(merged(lab_declaration(), yaml.safe_load((CASES / "changes" / f"{case}.yml").read_text())))
-    states: list[dict[str, State]] = [plan(before, leases), plan(after, leases_for(after, before=leases))]
-    return "".join(difference(*states).values())
+    old, new = plan(before, leases), plan(after, leases_for(after, before=leases))
+    return "".join(
+        "".join(
+            unified_diff(
+                canonical(old[device]).splitlines(keepends=True) if device in old else [],
+                canonical(new[device]).splitlines(keepends=True) if device in new else [],
+                f"{device} (before)",
+                f"{device} (after)",
+            )
+        )
+        for device in sorted(old.keys() | new.keys())
+    )
 
 
 def merged(target: Any, patch: Any) -> Any:

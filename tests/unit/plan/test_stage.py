@@ -86,21 +86,3 @@ def test_empty_pool_touches_no_plan(cloud_file: Path, tmp_path: Path) -> None:
     with pytest.raises(AllocationError, match="initech"):
         plan_cloud(declare(cloud_file, declaration), preview=False)
     assert plan_files.read_texts(tmp_path / "state/plan") == before
-
-
-def test_pod_with_two_storage_servers_is_refused_before_a_lease_is_taken(cloud_file: Path, tmp_path: Path) -> None:
-    declaration = declared(cloud_file)
-    zone = declaration["zones"]["east"]
-    second = zone["pods"]["p1"]["storage_servers"]["east-p1-nfs1"] | {
-        "management_address": "192.168.1.22",
-        "storage_address": "192.168.101.22",
-    }
-    zone["pods"]["p1"]["storage_servers"]["east-p1-nfs2"] = second
-    zone["cables"] += [[f"east-p1-sw{n}:swp8", f"east-p1-nfs2:eth{n}"] for n in (1, 2)]
-    with pytest.raises(InvalidInput) as error:
-        plan_cloud(declare(cloud_file, declaration), preview=False)
-    assert str(error.value).partition(": ")[2] == (  # after file and line
-        "zones.east.pods.p1.storage_servers: east-p1-nfs1 and east-p1-nfs2 is not one storage server; "
-        "declare exactly one in a pod that guest networks are in"
-    )
-    assert not (tmp_path / "state").exists()
