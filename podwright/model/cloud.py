@@ -177,7 +177,7 @@ class StorageServer(LinuxDevice):
     export: ServerPath
     """the exported directory, an absolute path on the server"""
     capacity_gib: Positive
-    """the room for disks in GiB"""
+    """the room for the disks of its pod in GiB"""
 
 
 class Hypervisor(LinuxDevice):
@@ -303,7 +303,7 @@ class Cloud(Declared):
     state_directory: Path
     """the directory of the database and of the plan; left out, `.podwright` beside cloud.yml"""
     database: DatabaseUrl
-    """the SQLAlchemy URL of the leases; left out, leases.db in `state_directory` (SQLite)"""
+    """the SQLite database of the leases, `sqlite:////absolute/path`; left out, leases.db in `state_directory`"""
     quarantine_hours: Annotated[int, whole_number(0)] = 24
     """how long a released value rests before somebody else gets it, in hours"""
     images: Mapping[Name, Image]

@@ -48,6 +48,7 @@ What must hold beyond the keys:
   On Linux devices interfaces have at most 15 characters (netdevice(7)) and eth0 has no cable.
 - An account has at most one guest network per zone, and its machines are in its own guest networks. A group of
   `anti_affinity` has no more machines than the pod has hypervisors.
+- The disks of a pod's machines and routing appliances fit into the `capacity_gib` of its storage server.
 
 """
 
@@ -56,7 +57,7 @@ _WORDS: dict[Any, str] = {
     fields.Text: "text",
     fields.Reference: "name",
     fields.DomainName: "domain name",
-    fields.DatabaseUrl: "URL",
+    fields.DatabaseUrl: "SQLite URL",
     fields.PublicKey: "OpenSSH public key",
     fields.Address: "IPv4 address",
     fields.Network4: "IPv4 network",
@@ -71,7 +72,7 @@ _WORDS: dict[Any, str] = {
 }
 
 # What `load` fills in or asks for, whatever the type says.
-_OPTIONAL = {"state_directory": "`.podwright`", "database": "SQLite", "plugin": "**required**"}
+_OPTIONAL = {"state_directory": "`.podwright`", "database": "`leases.db`", "plugin": "**required**"}
 
 
 def reference() -> str:

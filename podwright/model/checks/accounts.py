@@ -52,6 +52,7 @@ def _guest_subnets(path: KeyPath, account: Account) -> Iterator[Finding]:
 
 def _pods(declaration: Declaration) -> Iterator[Finding]:
     """A guest network has a routing appliance, which needs a hypervisor and a disk."""
+    disks = _disks_gib(declaration)
     accounts = declaration.cloud.accounts.values()
     networks = (network for account in accounts for network in account.guest_networks.values())
     used = {placed.path: placed for network in networks if (placed := declaration.pod_of(network))}
@@ -63,6 +64,28 @@ def _pods(declaration: Declaration) -> Iterator[Finding]:
         if len(servers) != 1:  # no lease says which of two a disk is on
             remedy = "declare exactly one in a pod that guest networks are in"
             yield Finding((*path, "storage_servers"), " and ".join(servers) or None, "one storage server", remedy)
+            continue
+        capacity = placed.pod.storage_servers[servers[0]].capacity_gib
+        if capacity is not None and capacity < sum(disks[path].values()):
+            parts = " and ".join(f"those of {role} have {gib} GiB" for role, gib in disks[path].items() if gib)
+            remedy = f"{parts}: give {sum(disks[path].values())} or more, or take machines away"
+            at = (*path, "storage_servers", servers[0], "capacity_gib")
+            yield Finding(at, str(capacity), "enough for the disks of its pod", remedy)
+
+
+def _disks_gib(declaration: Declaration) -> dict[KeyPath, Counter[str]]:
+    """The sizes of all disks of a pod, {path of the pod: {whose: sum in GiB}}; what is wrong counts as nothing."""
+    cloud = declaration.cloud
+    sizes = {name: offering.disk_gib or 0 for name, offering in cloud.offerings.items()}
+    disks: dict[KeyPath, Counter[str]] = defaultdict(Counter)
+    for account in cloud.accounts.values():
+        pods = {name: declaration.pod_of(network) for name, network in account.guest_networks.items()}
+        for machine in account.machines.values():
+            if placed := pods.get(machine.guest_network):
+                disks[placed.path]["machines"] += sizes.get(machine.offering, 0)
+        for placed in filter(None, pods.values()):
+            disks[placed.path]["routing appliances"] += sizes.get(placed.zone.routing_appliance.offering, 0)
+    return disks
 
 
 def _anti_affinity(declaration: Declaration, path: KeyPath, account: Account) -> Iterator[Finding]:
