@@ -14,6 +14,7 @@ _PROGRAMS = {
     "mmdebstrap": "mmdebstrap",
     "mke2fs": "e2fsprogs",
     "nsenter": "util-linux",
+    "ping": "iputils-ping",
     "ssh": "openssh-client",
     "systemd-nspawn": "systemd-container",
 }

@@ -38,6 +38,7 @@ DEVICES = {
 
 # The play of site.yml in whose middle a run is killed, and the task that is the middle.
 MIDDLES = {
+    "Plan": "Validate, allocate, plan",
     "Pod switches": "Bring the switch to its desired state",
     "Zone switches": "Bring the network to its desired state",
     "Storage servers": "Bring primary storage to its desired state",
@@ -137,8 +138,8 @@ def test_run_killed_in_every_stage_converges(cloud: Cloud):
     cloud.declare("initech", INITECH)
     for play, task in MIDDLES.items():
         _kill_in(cloud, play, task)
-    report = cloud.podwright("deploy", expect=2)
-    assert report["failures"] == []
+    # What a module had begun on a host, it may have ended there after the controller was gone.
+    cloud.podwright("deploy", expect={0, 2})
     cloud.podwright("deploy", expect=0)
     assert cloud.leases() > before
     values = [(pool, scope, value) for pool, scope, _, _, value in cloud.leases()]
@@ -211,8 +212,10 @@ def test_traffic_survives_the_active_zone_switch(cloud: Cloud):
         answers = pool.submit(_pings, cloud, "203.0.113.11", 200)
         time.sleep(2)
         labs.kill(cloud.lab.name, active)
-        received = answers.result()
-    labs.power_on(cloud.lab.name, active)
+        try:
+            received = answers.result()
+        finally:
+            labs.power_on(cloud.lab.name, active)
     # 200 requests in 20 s; a pair that does not hand over loses all that follow the cut.
     assert 150 <= received <= 200, f"{received} of 200 answered"
     cloud.podwright("deploy", expect=0)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -61,12 +64,31 @@ def test_a_failed_command_ends_the_build_with_its_words() -> None:
 
 def test_a_build_dies_with_its_maker() -> None:
     """Otherwise a second build would start over what the first still writes."""
+    build = ["sleep", f"60.{os.getpid()}"]
     script = "import subprocess, sys; from podwright.images import debian; "
-    script += "subprocess.Popen([*debian._CONTAINED, 'sleep', '86399.75']); print('started', flush=True); input()"
-    argv = [sys.executable, "-c", script]
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as maker:
-        assert maker.stdout is not None
-        assert maker.stdout.readline() == "started\n"
+    script += f"subprocess.Popen([*debian._CONTAINED, *{build!r}]); input()"
+    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE) as maker:
+        assert _eventually(lambda: _runs(build))
         maker.kill()
-    listed = subprocess.run(["ps", "-eo", "args"], check=True, capture_output=True, text=True)
-    assert "sleep 86399.75" not in listed.stdout.splitlines()
+    assert _eventually(lambda: not _runs(build))
+
+
+def _runs(argv: list[str]) -> bool:
+    wanted = b"".join(word.encode() + b"\0" for word in argv)
+    return any(_content(process) == wanted for process in Path("/proc").glob("[0-9]*/cmdline"))
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError:  # the process ended while we looked
+        return b""
+
+
+def _eventually(condition: Callable[[], bool], within_s: float = 10) -> bool:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True

@@ -20,7 +20,7 @@ def bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_missing_names_the_packages_of_programs_that_are_not_there(bare_machine: Path) -> None:
     for program in ("ip", "ssh", "nsenter", "mke2fs"):
         (bare_machine / program).touch(mode=0o755)
-    assert requirements.missing() == ["ethtool", "mmdebstrap", "systemd-container"]
+    assert requirements.missing() == ["ethtool", "iputils-ping", "mmdebstrap", "systemd-container"]
 
 
 def test_check_says_what_to_install(bare_machine: Path) -> None:
@@ -29,7 +29,7 @@ def test_check_says_what_to_install(bare_machine: Path) -> None:
     else:
         expected = (
             "this machine lacks programs that a lab needs; run: apt-get install"
-            " e2fsprogs ethtool iproute2 mmdebstrap openssh-client systemd-container util-linux"
+            " e2fsprogs ethtool iproute2 iputils-ping mmdebstrap openssh-client systemd-container util-linux"
         )
     with pytest.raises(LabError) as error:
         requirements.check()
