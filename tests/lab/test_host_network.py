@@ -87,6 +87,8 @@ def hypervisors(lab: Lab) -> Iterator[Hypervisors]:
     yield both
     for host in (HV1, HV2):
         both.bring(host, NOTHING)
+        # An empty network leaves networkd as it is; with nothing to wait for, the next boot would wait two minutes.
+        lab.ssh(host, "systemctl disable --now systemd-networkd.service systemd-networkd.socket")
     for name in POD_SWITCHES:
         both.switch(name, {"vlans": {}, "ports": {}})
 
