@@ -29,20 +29,11 @@ _raw:
 from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleLookupError
-from ansible.plugins.lookup import LookupBase
+from ansible_collections.podwright.cloud.plugins.plugin_utils.plan_lookup import PlanLookup
 
 from podwright import plan_files
-from podwright.errors import PlanError
 
 
-class LookupModule(LookupBase):  # type: ignore[misc]  # Ansible's classes are not annotated
-    def run(self, terms: list[str], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[dict[str, Any]]:
-        self.set_options(var_options=variables, direct=kwargs)
-        check_mode = bool((variables or {}).get("ansible_check_mode"))
-        directory = plan_files.current_directory(Path(self.get_option("state_directory")), check_mode=check_mode)
-        try:
-            sources = plan_files.sources_digest(Path(self.get_option("cloud_file")))
-            return [plan_files.read_states(directory, sources)]
-        except PlanError as error:
-            raise AnsibleLookupError(str(error)) from None
+class LookupModule(PlanLookup):
+    def look_up(self, directory: Path, sources: str, terms: list[str]) -> list[dict[str, Any]]:
+        return [plan_files.read_states(directory, sources)]
