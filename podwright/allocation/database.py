@@ -246,7 +246,7 @@ def _connected(url: URL, mode: Mode) -> Iterator[Connection]:
         url = url.set(database=":memory:")
     elif mode == "write":
         path.parent.mkdir(parents=True, exist_ok=True)
-    engine = _engine(url, mode)
+    engine = _engine(url)
     try:
         with engine.connect() as connection:
             yield connection
@@ -254,16 +254,11 @@ def _connected(url: URL, mode: Mode) -> Iterator[Connection]:
         engine.dispose()
 
 
-def _engine(url: URL, mode: Mode) -> Engine:
+def _engine(url: URL) -> Engine:
     # The driver must not begin transactions by itself, which it does late and deferred: two controllers
     # could both read before either writes.
     connect_args = {"timeout": BUSY_TIMEOUT_S, "isolation_level": None}
     engine = create_engine(url, poolclass=NullPool, connect_args=connect_args)
-
-    @event.listens_for(engine, "connect")
-    def use_write_ahead_log(connection: sqlite3.Connection, _record: object) -> None:
-        if mode == "write":
-            connection.execute("PRAGMA journal_mode = WAL").close()
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
