@@ -66,11 +66,19 @@ def deploy(
     confirm_removal: Annotated[
         bool, typer.Option("--confirm-removal", help="Destroy the disks of machines that are no longer declared.")
     ] = False,
+    confirm_lost_hypervisors: Annotated[
+        bool,
+        typer.Option("--confirm-lost-hypervisors", help="Hypervisors taken out of the inventory are dead for good."),
+    ] = False,
     report_file: Report = None,
     as_json: Json = False,
 ) -> None:
     """Make the devices what the inventory says."""
-    variables = {"podwright_confirm_removal": True} if confirm_removal else {}
+    confirmed = {
+        "podwright_confirm_removal": confirm_removal,
+        "podwright_confirm_lost_hypervisors": confirm_lost_hypervisors,
+    }
+    variables = {name: True for name, said in confirmed.items() if said}
     _run(Order(f"podwright.cloud.{stage}", _cloud_file(inventory), check, diff, limit, variables), as_json, report_file)
 
 
