@@ -51,15 +51,15 @@ def test_controllers_at_once_never_double_or_lose_a_value(tmp_path: Path) -> Non
 
 
 def test_controllers_that_make_the_database_at_once_wait_for_each_other(tmp_path: Path) -> None:
-    for round_ in range(40):
-        database = tmp_path / f"{round_}.db"
+    start = FORK.Barrier(PROCESSES)
 
-        def work(database: Path = database) -> None:
-            for _ in range(5):
-                with transaction(database, "write") as repository:
-                    repository.leases()
+    def work() -> None:
+        for round_ in range(80):
+            start.wait(timeout=20)
+            with transaction(tmp_path / f"{round_}.db", "write") as repository:
+                repository.leases()
 
-        assert _together([work] * PROCESSES) == [0] * PROCESSES
+    assert _together([work] * PROCESSES) == [0] * PROCESSES
 
 
 def test_two_runs_of_one_cloud_at_once_get_the_same(tmp_path: Path) -> None:
