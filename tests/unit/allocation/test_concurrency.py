@@ -54,7 +54,7 @@ def test_controllers_that_make_the_database_at_once_wait_for_each_other(tmp_path
     start = FORK.Barrier(PROCESSES)
 
     def work() -> None:
-        for round_ in range(80):
+        for round_ in range(200):
             start.wait(timeout=20)
             with transaction(tmp_path / f"{round_}.db", "write") as repository:
                 repository.leases()
