@@ -50,7 +50,7 @@ def up(cloud_file: Path, name: str, report: Report) -> None:
     _allow_many_hosts(step)
     root = build_root(HOST, report)
     images = tiny.build(report) | routing_appliance.build(report)
-    with _alone(name):
+    with _alone(name) as lock:
         (directory(name) / "consoles").mkdir(exist_ok=True)
         (directory(name) / "state").mkdir(exist_ok=True)
         _link_images(name, images)
@@ -62,7 +62,7 @@ def up(cloud_file: Path, name: str, report: Report) -> None:
         process = _whole_world(name, topology, root)
         step(f"{len(topology.cables)} cables are laid")
         for host in topology.hosts:
-            power.on(name, process, topology, host)
+            power.on(name, process, topology, host, lock)
         step(f"{len(topology.hosts)} hosts have power")
         for host, complaint in _answers(name, process, topology.hosts):
             step(f"{host.name} answers at {host.address.ip}{complaint}")
@@ -104,43 +104,47 @@ def enter(name: str, argv: Sequence[str]) -> int:
 
 def power_on(name: str, host: str) -> None:
     """Boot a host with the disk it had, and wait until it answers ssh."""
-    with _host(name, host) as (process, topology, found):
-        power.on(name, process, topology, found)
+    with _host(name, host) as (process, topology, found, lock):
+        power.on(name, process, topology, found, lock)
         list(_answers(name, process, [found]))
 
 
 def power_off(name: str, host: str) -> None:
     """Shut a host down in good order; its cables stay where they are and lose carrier."""
-    with _host(name, host) as (process, topology, found):
+    with _host(name, host) as (process, topology, found, _):
         power.off(name, process, topology, found)
 
 
 def kill(name: str, host: str) -> None:
     """Take the power from a host at once."""
-    with _host(name, host) as (process, topology, found):
+    with _host(name, host) as (process, topology, found, _):
         power.kill(name, process, topology, found)
 
 
 @contextmanager
-def _host(name: str, host: str) -> Iterator[tuple[int, Topology, Host]]:
-    """(the world's first process, the lab's topology, the host of that name), with the lab to ourselves."""
+def _host(name: str, host: str) -> Iterator[tuple[int, Topology, Host, int]]:
+    """(the world's first process, the lab's topology, the host of that name, the lock that makes the lab ours)."""
     _process(name)  # before the lock, which would make the directory of a lab that is not there
-    with _alone(name):
+    with _alone(name) as lock:
         process = _process(name)
         topology = _recorded(name, process)
-        yield process, topology, topology.host(host)
+        yield process, topology, topology.host(host), lock
 
 
 @contextmanager
-def _alone(name: str) -> Iterator[None]:
-    """Let one command at a time change a lab; the lock is the lab's directory and goes with it."""
+def _alone(name: str) -> Iterator[int]:
+    """Let one command at a time change a lab; the lock is the lab's directory and goes with it.
+
+    Gives its descriptor, to be handed to what must have ended before the next command begins, even if we are killed.
+    """
     while True:
         directory(name).mkdir(parents=True, exist_ok=True)
         descriptor = os.open(directory(name), os.O_RDONLY)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             if _is_still(directory(name), descriptor):
-                yield
+                os.set_inheritable(descriptor, True)
+                yield descriptor
                 return
         finally:
             os.close(descriptor)

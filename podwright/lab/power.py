@@ -28,8 +28,11 @@ def is_on(name: str, process: int, host: Host) -> bool:
         return False
 
 
-def on(name: str, process: int, topology: Topology, host: Host) -> None:
-    """Boot `host` with the disk it had; a host that is on stays as it is."""
+def on(name: str, process: int, topology: Topology, host: Host, lock: int = subprocess.DEVNULL) -> None:
+    """Boot `host` with the disk it had; a host that is on stays as it is.
+
+    The host keeps `lock` open until it can be seen to be on, so that nobody who waits for the lock starts it twice.
+    """
     if is_on(name, process, host):
         return
     _unplug(process, topology, host)
@@ -41,7 +44,7 @@ def on(name: str, process: int, topology: Topology, host: Host) -> None:
         subprocess.run(
             world.inside(process, [*argv, *_options(name, host)]),
             check=True,
-            stdin=subprocess.DEVNULL,
+            stdin=lock,
             stdout=log,
             stderr=log,
         )

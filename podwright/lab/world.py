@@ -82,13 +82,14 @@ def inside(process: int, argv: Sequence[str]) -> list[str]:
 def run(process: int, commands: Iterable[str]) -> None:
     """Run shell commands in the world, one after the other.
 
-    When we are killed, they stop at the next one: the shell cannot say any more what it is about to do.
+    When we are killed, they stop at the next one: the shell cannot say any more what it is about to do. Until then they
+    keep what we hold and let them inherit, such as the lock of the lab.
 
     Raises:
         LabError: One failed; the text says what it said.
     """
     script = "".join(f"{command}\n" for command in ("umask 022", *commands))
-    done = subprocess.run(inside(process, ["sh", "-ex"]), input=script, capture_output=True, text=True)
+    done = subprocess.run(inside(process, ["sh", "-ex"]), input=script, capture_output=True, text=True, close_fds=False)
     if done.returncode:
         raise LabError("the lab's world refused a command; the last lines:\n" + "\n".join(_tail(done.stderr, 3)))
 
