@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from difflib import unified_diff
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.syntax import Syntax
 from rich.table import Table
@@ -17,7 +18,7 @@ from podwright.allocation import allocate
 from podwright.allocation.leases import Leases
 from podwright.model import load
 from podwright.model.cloud import Cloud
-from podwright.model.views import appliances, domains, guest_networks
+from podwright.model.views import domains, guest_networks
 from podwright.runner import ExitCode, Play, Run
 
 console = Console()
@@ -141,24 +142,19 @@ def topology(cloud: Cloud, leases: Leases) -> Tree:
 
 def accounts_table(cloud: Cloud, leases: Leases) -> Table:
     """One row for each domain: its network, its addresses, its place."""
-    table = Table(title="What was allocated to whom", title_justify="left")
-    for column in ("Account", "Guest network", "VLAN", "Domain", "Address", "MAC", "Hypervisor"):
-        table.add_column(column)
-    public = {appliance.account: leases.public_addresses[appliance.name] for appliance in appliances(cloud)}
+    table = Table(title="What was allocated to whom", title_justify="left", box=box.SIMPLE_HEAD)
+    for column in ("Account", "Network", "VLAN", "Domain", "Address", "Hypervisor"):
+        table.add_column(column, no_wrap=True)
     for placed in guest_networks(cloud):
         key = (placed.account, placed.name)
-        network = f"{placed.name} {leases.guest_subnets[key]}"
+        subnet = leases.guest_subnets[key]
         for domain in (d for d in domains(cloud) if (d.account, d.guest_network) == key):
-            address = leases.guest_addresses.get(domain.name)
-            table.add_row(
-                placed.account,
-                network,
-                str(leases.guest_vlans[key]),
-                domain.name,
-                str(address) if address else f"source NAT {public[placed.account]}",
-                leases.macs[domain.name, "eth0"],
-                leases.placements[domain.name],
-            )
+            if domain.role == "routing_appliance":
+                address = f"{subnet[1]}/{subnet.prefixlen}, outside {leases.public_addresses[domain.name]}"
+            else:
+                address = f"{leases.guest_addresses[domain.name]}/{subnet.prefixlen}"
+            place = (placed.account, placed.name, str(leases.guest_vlans[key]), domain.name)
+            table.add_row(*place, address, leases.placements[domain.name])
         table.add_section()
     return table
 
