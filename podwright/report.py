@@ -150,7 +150,7 @@ def accounts_table(cloud: Cloud, leases: Leases) -> Table:
         subnet = leases.guest_subnets[key]
         for domain in (d for d in domains(cloud) if (d.account, d.guest_network) == key):
             if domain.role == "routing_appliance":
-                address = f"{subnet[1]}/{subnet.prefixlen}, outside {leases.public_addresses[domain.name]}"
+                address = f"{subnet[1]}/{subnet.prefixlen}\n→ {leases.public_addresses[domain.name]}"
             else:
                 address = f"{leases.guest_addresses[domain.name]}/{subnet.prefixlen}"
             place = (placed.account, placed.name, str(leases.guest_vlans[key]), domain.name)
