@@ -70,6 +70,9 @@ def deploy(
         bool,
         typer.Option("--confirm-lost-hypervisors", help="Hypervisors taken out of the inventory are dead for good."),
     ] = False,
+    confirm_lost_devices: Annotated[
+        bool, typer.Option("--confirm-lost-devices", help="Devices taken out of the inventory carry nothing any more.")
+    ] = False,
     report_file: Report = None,
     as_json: Json = False,
 ) -> None:
@@ -77,6 +80,7 @@ def deploy(
     confirmed = {
         "podwright_confirm_removal": confirm_removal,
         "podwright_confirm_lost_hypervisors": confirm_lost_hypervisors,
+        "podwright_confirm_lost_devices": confirm_lost_devices,
     }
     variables = {name: True for name, said in confirmed.items() if said}
     _run(Order(f"podwright.cloud.{stage}", _cloud_file(inventory), check, diff, limit, variables), as_json, report_file)

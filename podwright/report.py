@@ -73,6 +73,8 @@ def show(run: Run) -> None:
         console.print(f"{host}: disks left behind (deploy with --confirm-removal destroys them): {', '.join(volumes)}")
     for host, machines in run.results.get("restart_needed", {}).items():
         console.print(f"{host}: changes wait for a restart of {', '.join(machines)}")
+    for warning in run.warnings:
+        console.print(Text(warning, style="yellow"))
     for failure in run.failures:
         console.print(Text(f"{failure.host}: {failure.task}", style="bold red"))
         console.print(failure.message, markup=False, highlight=False)

@@ -78,6 +78,7 @@ class Run:
     "left_behind": {storage server: volumes}, "restart_needed": {hypervisor: machines}}"""
     differences: list[dict[str, str]] = field(default_factory=list)
     """[{"host": host, "task": task, "before": text, "after": text}], as `--diff` shows them"""
+    warnings: list[str] = field(default_factory=list)
     check: bool = False
     invalid: bool = False
     completed: bool = False
@@ -103,6 +104,7 @@ class Run:
                     for p in self.plays
                 ],
                 "failures": [vars(failure) for failure in self.failures],
+                "warnings": self.warnings,
                 "differences": self.differences,
                 **self.results,
             },
@@ -199,6 +201,9 @@ def _task_ended(result: Run, data: dict[str, Any]) -> None:
     play.tasks += 1
     if res.get("changed"):
         play.changed.add(data["host"])
+    for warning in map(str, res.get("warnings", ())):
+        if warning not in result.warnings:
+            result.warnings.append(warning)
     for key in ("plan", "findings"):
         if key in res:
             result.results[key] = res[key]

@@ -64,6 +64,12 @@ def test_run_that_ansible_cannot_start_is_failed(order: MakeOrder):
     assert "no.such.module" in result.failures[0].message
 
 
+def test_warning_of_two_hosts_is_told_once(order: MakeOrder):
+    result = run(order("ansible.builtin.find: {paths: [/nonexistent]}"))
+    assert len(result.warnings) == 1
+    assert "/nonexistent" in result.warnings[0]
+
+
 def test_diff_is_reported_and_check_changes_nothing(order: MakeOrder, tmp_path: Path):
     target = tmp_path / "target"
     task = f"ansible.builtin.copy: {{content: new, dest: {target}, mode: '0600'}}"
