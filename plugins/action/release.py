@@ -6,7 +6,6 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 
 from podwright.allocation import diff
 from podwright.errors import PodwrightError
@@ -46,7 +45,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible's classes are n
         result["changed"] = bool(settled.changes)
         if settled.lost:
             result["msg"] = _waits_for(settled.lost)
-            Display().warning(result["msg"])
+            result.setdefault("warnings", []).append(result["msg"])
         if self._task.diff:
             result["diff"] = diff(settled.changes)
         return result

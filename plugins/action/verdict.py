@@ -59,10 +59,15 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible's classes are n
 
     @staticmethod
     def _registered(variables: dict[str, Any], name: str) -> dict[str, dict[str, Any]]:
-        """{host: what its task registered as `name`}, of the hosts of the play that ran it."""
+        """{host: what its task registered as `name`}, of the hosts of the play on which it came to an end."""
         hostvars = variables["hostvars"]
         results = {host: hostvars[host].get(name) for host in variables["ansible_play_hosts_all"]}
-        return {host: result for host, result in results.items() if result}
+        return {host: result for host, result in results.items() if result and _came_to_an_end(result)}
+
+
+def _came_to_an_end(result: dict[str, Any]) -> bool:
+    """A task that failed observed nothing, and its result must not pass for "no change"."""
+    return not any(result.get(flag) for flag in ("failed", "unreachable", "skipped"))
 
 
 def _values(results: dict[str, dict[str, Any]], key: str) -> dict[str, Any]:
