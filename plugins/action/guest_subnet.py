@@ -5,8 +5,8 @@ from typing import Any, ClassVar
 
 from ansible_collections.podwright.cloud.plugins.plugin_utils.lease_action import LeaseAction
 
-from podwright.allocation.pools import Pool
-from podwright.allocation.single_pool import subnet, subnet_pool
+from podwright.allocation.pools import Pool, divided
+from podwright.allocation.spoken import subnets
 
 
 class ActionModule(LeaseAction):
@@ -16,10 +16,6 @@ class ActionModule(LeaseAction):
         "zone": {"type": "str", "required": True},
         "networks": {"type": "list", "elements": "str", "default": []},
     }
-    values_argument = "networks"
 
     def pool(self, arguments: Mapping[str, Any]) -> Pool:
-        return subnet_pool(arguments["zone"], arguments["networks"])
-
-    def value(self, text: str) -> int:
-        return subnet(text)
+        return Pool("guest_subnet", arguments["zone"], divided(subnets(arguments["networks"], "networks")), "networks")

@@ -5,8 +5,8 @@ from typing import Any, ClassVar
 
 from ansible_collections.podwright.cloud.plugins.plugin_utils.lease_action import LeaseAction
 
-from podwright.allocation.pools import Pool
-from podwright.allocation.single_pool import vlan_id, vlan_pool
+from podwright.allocation.pools import Pool, divided
+from podwright.allocation.spoken import vlan_ranges
 
 
 class ActionModule(LeaseAction):
@@ -14,13 +14,10 @@ class ActionModule(LeaseAction):
 
     own_arguments: ClassVar = {
         "zone": {"type": "str", "required": True},
-        "pod": {"type": "str", "required": True},
+        "pod": {"type": "str"},
         "ranges": {"type": "list", "elements": "str", "default": []},
     }
-    values_argument = "ranges"
 
     def pool(self, arguments: Mapping[str, Any]) -> Pool:
-        return vlan_pool(arguments["zone"], arguments["pod"], arguments["ranges"])
-
-    def value(self, text: str) -> int:
-        return vlan_id(text)
+        scope = "/".join(filter(None, (arguments["zone"], arguments["pod"])))
+        return Pool("guest_vlan", scope, divided(vlan_ranges(arguments["ranges"], "ranges")), "ranges")

@@ -8,8 +8,13 @@ from typing import Any, ClassVar
 
 from ansible.plugins.action import ActionBase
 
+from podwright.allocation.changes import diff
+from podwright.allocation.database import Database
+from podwright.allocation.demand import NETWORK_PURPOSE
+from podwright.allocation.history import this_run
 from podwright.allocation.pools import Pool
-from podwright.allocation.single_pool import ask
+from podwright.allocation.single_pool import Asked, ask
+from podwright.allocation.spoken import parsed_value
 from podwright.errors import AllocationError
 
 _ARGUMENTS = {
@@ -30,32 +35,42 @@ class LeaseAction(ActionBase):  # type: ignore[misc]  # Ansible's classes are no
     _supports_diff = True
 
     own_arguments: ClassVar[Mapping[str, Mapping[str, Any]]]
-    values_argument: ClassVar[str]
-    """The argument that says what the pool holds: nothing can be leased without it."""
 
     @abstractmethod
     def pool(self, arguments: Mapping[str, Any]) -> Pool:
-        """The pool that the arguments describe."""
-
-    @abstractmethod
-    def value(self, text: str) -> int:
-        """A value of the pool as an operator writes it."""
+        """The pool that the arguments describe; with nothing in it, one that is declared already."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
-        _, arguments = self.validate_argument_spec(
-            {**_ARGUMENTS, **self.own_arguments}, required_if=[("state", "present", [self.values_argument])]
-        )
+        _, arguments = self.validate_argument_spec({**_ARGUMENTS, **self.own_arguments})
         try:
-            return result | ask(
-                arguments["database"],
-                self.pool(arguments),
-                arguments["accounts"],
-                network=arguments["network"],
+            asked = self._asked(arguments)
+        except AllocationError as error:
+            return result | {"failed": True, "msg": str(error)}
+        held = {holder.partition("/")[0]: lease.as_data for holder, lease in sorted(asked.leases.items())}
+        return result | {"changed": bool(asked.changes), "leases": held, "diff": diff(asked.changes)}
+
+    def _asked(self, arguments: Mapping[str, Any]) -> Asked:
+        pool = self.pool(arguments)
+        with Database(arguments["database"], this_run(self._task.action.rpartition(".")[2])) as database:
+            return ask(
+                database,
+                pool,
+                [f"{account}/{arguments['network']}" for account in arguments["accounts"]],
+                purpose=NETWORK_PURPOSE,
                 state=arguments["state"],
-                fixed={account: self.value(str(value)) for account, value in arguments["fixed"].items()},
+                fixed=_fixed(arguments, pool),
                 quarantine_hours=arguments["quarantine_hours"],
                 preview=self._task.check_mode,
             )
-        except AllocationError as error:
-            return result | {"failed": True, "msg": str(error)}
+
+
+def _fixed(arguments: Mapping[str, Any], pool: Pool) -> dict[str, int]:
+    """{holder: the value that it must have}"""
+    fixed, accounts = arguments["fixed"], arguments["accounts"]
+    if unknown := sorted(set(fixed) - set(accounts)):
+        raise AllocationError(f"fixed: {', '.join(unknown)} is not one of the accounts; name it there too")
+    return {
+        f"{account}/{arguments['network']}": parsed_value(pool.name, str(value), "fixed")
+        for account, value in fixed.items()
+    }

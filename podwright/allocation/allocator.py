@@ -9,13 +9,16 @@ from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network
 from typing import NamedTuple
 
+from podwright.allocation.books import Books
 from podwright.allocation.changes import diff
-from podwright.allocation.database import Repository, transaction, unix_time
-from podwright.allocation.demand import Demand, PodDemand, demands, guest_address_demands, pod_demands
-from podwright.allocation.grant import Granted, Lease, LeaseChange, grant
+from podwright.allocation.database import Database, unix_time
+from podwright.allocation.demand import PodDemand, demands, guest_address_demands, pod_demands
+from podwright.allocation.grant import Granted, Lease, LeaseChange
+from podwright.allocation.history import this_run
 from podwright.allocation.leases import Leases
 from podwright.allocation.placement import Placed, Placement, PlacementChange, lost, place, refusal
-from podwright.allocation.pools import PoolName, guest_subnet, mac_address
+from podwright.allocation.pools import PoolName, mac_address, subnet
+from podwright.allocation.repository import Repository
 from podwright.errors import AllocationError
 from podwright.model.cloud import Cloud
 from podwright.model.views import devices, guest_networks
@@ -84,13 +87,20 @@ def allocate(
             be used. The text has a line for every reason, and nothing was written.
     """
     moment = unix_time(now)
-    with transaction(cloud.database, "preview" if preview else "write") as repository:
-        repository.forget_quarantined(moment)
-        placements = repository.placements()
-        allocated = _decide(cloud, repository.leases(), placements, lost_hypervisors_confirmed, moment)
-        repository.save(allocated.lease_changes, allocated.placement_changes)
+
+    def work(repository: Repository) -> Allocated:
+        repository.lock_all()
+        repository.expire(moment)
+        books = Books(repository.pools(), repository.leases(), repository.free_ranges())
+        allocated = _decide(cloud, books, repository.placements(), lost_hypervisors_confirmed, moment)
+        repository.declare(books.redeclared, books.declared, cloud.name, moment)
+        repository.save_free(books.free_values)
+        repository.save(allocated.lease_changes, allocated.placement_changes, moment)
         _note_devices(cloud, repository, lost_hypervisors_confirmed)
-    return allocated
+        return allocated
+
+    with Database(cloud.database, this_run(f"plan {cloud.name}")) as database:
+        return database.preview(work) if preview else database.write(work)
 
 
 def settle(
@@ -115,11 +125,13 @@ def settle(
         now: the time to go by.
     """
     moment = unix_time(now)
-    with transaction(cloud.database, "preview" if preview else "write") as repository:
-        repository.forget_quarantined(moment)
+
+    def work(repository: Repository) -> Settled:
+        repository.lock_all()
+        repository.expire(moment)
         until = moment + cloud.quarantine_hours * 3600
         leases = [
-            LeaseChange(lease, replace(lease, state="quarantine", since=moment, until=until))
+            LeaseChange(lease, lease._replace(state="quarantine", since=moment, until=until))
             for lease in repository.leases()
             if _is_leaving(lease, cloud, planned_at)
         ]
@@ -131,9 +143,12 @@ def settle(
         gone = repository.devices(cloud.name) - _devices(cloud)
         if gone and not lost_devices_confirmed:
             return Settled([], sorted(name for name, _ in gone) if leases or placements else [])
-        repository.save(leases, placements)
+        repository.save(leases, placements, moment)
         repository.forget_devices(cloud.name, gone)
-    return Settled([*leases, *placements], [])
+        return Settled([*leases, *placements], [])
+
+    with Database(cloud.database, this_run(f"release {cloud.name}")) as database:
+        return database.preview(work) if preview else database.write(work)
 
 
 def _is_leaving(record: Lease | Placement, cloud: Cloud, planned_at: int) -> bool:
@@ -153,21 +168,20 @@ def _devices(cloud: Cloud) -> set[tuple[str, str]]:
 
 
 def _decide(
-    cloud: Cloud,
-    leases: Sequence[Lease],
-    placements: Sequence[Placement],
-    lost_hypervisors_confirmed: bool,
-    now: int,
+    cloud: Cloud, books: Books, placements: Sequence[Placement], lost_hypervisors_confirmed: bool, now: int
 ) -> Allocated:
     """What a run at `now` does about a cloud, given all that is leased. Pure."""
-    granted = _serve(cloud, demands(cloud), leases, now)
+    granted = [books.serve(pool, requests, cloud.name, now) for pool, requests in demands(cloud)]
     subnets = _subnets(cloud, granted)
-    granted += _serve(cloud, guest_address_demands(cloud, subnets), leases, now)
+    granted += [
+        books.serve(pool, requests, cloud.name, now) for pool, requests in guest_address_demands(cloud, subnets)
+    ]
+    given_up = _given_up(cloud, books.leases, granted, now)
     pods = list(pod_demands(cloud))
     gone = lost(placements, {pod.scope: pod.hypervisors for pod in pods}, cloud.name)
     placements = sorted(set(placements) - set(gone), key=str)
     placed = _place(cloud, pods, placements, now)
-    problems = [line for outcome in granted for line in outcome.problems]
+    problems = [*books.problems(granted, given_up)]
     problems += [line for outcome in placed for line in outcome.problems]
     problems += [] if lost_hypervisors_confirmed else refusal(gone)
     if problems:
@@ -180,25 +194,18 @@ def _decide(
     return Allocated(
         now,
         _leases(granted, subnets, placed, _leaving(placements, placement_changes)),
-        [change for outcome in granted for change in outcome.changes] + _given_up(cloud, leases, granted, now),
+        [change for outcome in granted for change in outcome.changes] + given_up,
         placement_changes,
     )
 
 
-def _serve(cloud: Cloud, asked: Iterable[Demand], leases: Iterable[Lease], now: int) -> list[Granted]:
-    had = defaultdict(list)
-    for lease in leases:
-        had[lease.pool, lease.scope].append(lease)
-    return [grant(pool, had[pool.name, pool.scope], requests, cloud.name, now) for pool, requests in asked]
-
-
 def _subnets(cloud: Cloud, granted: Iterable[Granted]) -> dict[tuple[str, str], IPv4Network]:
-    leased = {lease.holder: guest_subnet(lease.value) for lease in _of_pool("guest_subnet", granted)}
+    leased = {lease.holder: subnet(lease.value) for lease in _of_pool("guest_subnet", granted)}
     subnets = {}
     for account, name, network, _, _ in guest_networks(cloud):
-        subnet = leased.get(f"{account}/{name}") if network.subnet == "auto" else network.subnet
-        if subnet is not None:  # None when the pool is empty, which is a problem already
-            subnets[account, name] = subnet
+        its = leased.get(f"{account}/{name}") if network.subnet == "auto" else network.subnet
+        if its is not None:  # None when the pool is empty, which is a problem already
+            subnets[account, name] = its
     return subnets
 
 
@@ -213,7 +220,7 @@ def _given_up(cloud: Cloud, leases: Iterable[Lease], granted: Iterable[Granted],
     """The leases that `cloud` holds and does not ask for."""
     wanted = {_key(lease) for outcome in granted for lease in outcome.leases.values()}
     return [
-        LeaseChange(lease, replace(lease, state="releasing", since=now))
+        LeaseChange(lease, lease._replace(state="releasing", since=now))
         for lease in leases
         if lease.cloud == cloud.name and lease.state == "held" and _key(lease) not in wanted
     ]

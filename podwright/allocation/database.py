@@ -1,136 +1,159 @@
-"""Where leases are kept, and the one transaction in which a run reads and changes them."""
+"""The database of leases: how it is reached, and the one transaction in which a run reads and changes them.
+
+SQLite serves the controllers of one machine; MariaDB (also a Galera cluster) and
+PostgreSQL serve many. Writers of a pool wait for each other on its row. Where
+that is not enough, as between the nodes of a cluster, one of them is told so at
+the latest when it commits, and its work is done once more.
+"""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from types import TracebackType
+from typing import Any, TypeVar
 
-from sqlalchemy import (
-    BigInteger,
-    BindParameter,
-    CheckConstraint,
-    Column,
-    Connection,
-    Executable,
-    Index,
-    Integer,
-    MetaData,
-    NullPool,
-    PrimaryKeyConstraint,
-    String,
-    Table,
-    UniqueConstraint,
-    bindparam,
-    create_engine,
-    delete,
-    event,
-    insert,
-    inspect,
-    literal_column,
-    select,
-    text,
-    update,
-)
+from sqlalchemy import Connection, NullPool, create_engine, event, insert, inspect, select
 from sqlalchemy.engine import URL, Engine, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError, OperationalError
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
-from podwright.allocation.grant import Lease, LeaseChange
-from podwright.allocation.placement import Placement, PlacementChange
-from podwright.allocation.pools import PoolName
+from podwright.allocation.history import Run, this_run
+from podwright.allocation.repository import Repository
+from podwright.allocation.schema import METADATA, SCHEMA_VERSION, VERSION
 from podwright.errors import AllocationError
 
-Mode = Literal["preview", "write"]
+Result = TypeVar("Result")
 
-# A run holds the write lock for seconds at most; one that waits longer than this has met one that hangs.
+# A run holds a lock for seconds at most; one that waits longer than this has met one that hangs.
 BUSY_TIMEOUT_S = 30
 
-SCHEMA_VERSION = "0002"
+# How long work that lost against another controller, or its server, is tried again.
+RETRY_TIMEOUT_S = 60
 
-_METADATA = MetaData()
+CONNECT_TIMEOUT_S = 10
 
-# The table and the column are Alembic's, which will do the upgrades; it compares revisions and knows no order.
-_VERSION = Table("alembic_version", _METADATA, Column("version_num", String(32), primary_key=True))
-
-_LEASE = Table(
-    "lease",
-    _METADATA,
-    Column("pool", String(32), nullable=False),
-    Column("scope", String(191), nullable=False),
-    Column("value", BigInteger, nullable=False),
-    Column("holder", String(191), nullable=False),
-    Column("purpose", String(64), nullable=False),
-    Column("cloud", String(63)),
-    Column("since", BigInteger, nullable=False),
-    Column("state", String(16), nullable=False),
-    Column("until", BigInteger),
-    PrimaryKeyConstraint("pool", "scope", "value"),
-    UniqueConstraint("pool", "scope", "holder", "purpose", name="one_lease_per_holder_and_purpose"),
-    CheckConstraint("state in ('held', 'releasing', 'quarantine')", name="known_state"),
-    CheckConstraint("(state = 'quarantine') = (until is not null)", name="only_quarantine_ends"),
-    sqlite_with_rowid=False,
-)
-Index("lease_until", _LEASE.c.until, sqlite_where=_LEASE.c.until.is_not(None))
-
-_PLACEMENT = Table(
-    "placement",
-    _METADATA,
-    Column("scope", String(191), nullable=False),
-    Column("domain", String(191), nullable=False),
-    Column("hypervisor", String(63), nullable=False),
-    Column("vcpus", Integer, nullable=False),
-    Column("memory_mib", Integer, nullable=False),
-    Column("cloud", String(63), nullable=False),
-    Column("since", BigInteger, nullable=False),
-    Column("state", String(16), nullable=False),
-    PrimaryKeyConstraint("scope", "domain", "hypervisor"),
-    CheckConstraint("state in ('held', 'releasing')", name="known_placement_state"),
-    sqlite_with_rowid=False,
-)
-# A domain runs once.
-Index(
-    "one_held_placement_per_domain",
-    _PLACEMENT.c.scope,
-    _PLACEMENT.c.domain,
-    unique=True,
-    sqlite_where=_PLACEMENT.c.state == "held",
-)
-
-# Every device that may carry a lease, also one that has left the declaration since.
-_DEVICE = Table(
-    "device",
-    _METADATA,
-    Column("cloud", String(63), nullable=False),
-    Column("name", String(63), nullable=False),
-    Column("kind", String(16), nullable=False),
-    PrimaryKeyConstraint("cloud", "name", "kind"),
-    sqlite_with_rowid=False,
-)
+_DRIVERS = {
+    "sqlite": "sqlite",
+    "mysql": "mariadb+pymysql",
+    "mariadb": "mariadb+pymysql",
+    "postgresql": "postgresql+psycopg",
+}
+_FORMS = "a path, sqlite:///<path>, mariadb://<user>@<host>/<database> or postgresql://<user>@<host>/<database>"
 
 
-@contextmanager
-def transaction(database: str | Path, mode: Mode) -> Iterator[Repository]:
-    """All or nothing: the changes are kept when the block ends, and in mode `write`; else nothing is written.
+class Database:
+    """A database of leases. One thread uses it; any number of processes share what is behind it."""
 
-    Mode `preview` does all that `write` does and takes it back. Where there is no database yet, it
-    works on an empty one in memory.
+    def __init__(self, url: str | Path, run: Run | None = None) -> None:
+        """Take a database, which is reached when it is first needed.
 
-    Args:
-        database: a path, or an SQLAlchemy URL.
-        mode: what the block is going to do.
+        Args:
+            url: a path, or an SQLAlchemy URL.
+            run: who changes leases, for the history.
 
-    Raises:
-        AllocationError: the database cannot be used.
-    """
-    url = _url(database)
-    with _explained(url), _connected(url, mode) as connection, connection.begin() as running:
-        _prepare_schema(connection, url)
-        yield Repository(connection)
-        if mode != "write":
-            running.rollback()
+        Raises:
+            AllocationError: it is not the URL of a database that can be used.
+        """
+        self._url = _url(url)
+        self._run = run or this_run("podwright")
+        self._run_id: int | None = None
+        self._engine: Engine | None = None
+        self._connection: Connection | None = None
+        self._prepared = False
+        self._was_reached = False
+
+    def __enter__(self) -> Database:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if self._connection is not None:
+            with suppress(DBAPIError):
+                self._connection.close()
+        if self._engine is not None:
+            self._engine.dispose()
+        self._connection = self._engine = None
+
+    def write(self, work: Callable[[Repository], Result]) -> Result:
+        """Do `work` in one transaction: all of its changes are kept, or none.
+
+        It may be called several times, each time with the changes of the time before undone.
+
+        Raises:
+            AllocationError: the database cannot be used.
+        """
+        return self._attempt(lambda: self._written(work))
+
+    def preview(self, work: Callable[[Repository], Result]) -> Result:
+        """Do what `write` does, and take it back; where there is no database, none is made.
+
+        Raises:
+            AllocationError: the database cannot be used.
+        """
+        return self._attempt(lambda: self._previewed(work))
+
+    def _attempt(self, once: Callable[[], Result]) -> Result:
+        with _explained(self._url):
+            for attempt in Retrying(
+                retry=retry_if_exception(self._is_worth_another_try),
+                wait=wait_random_exponential(multiplier=0.005, max=1),
+                stop=stop_after_delay(RETRY_TIMEOUT_S),
+                reraise=True,
+            ):
+                with attempt:
+                    return once()
+        raise AssertionError("tenacity returns or raises")
+
+    def _written(self, work: Callable[[Repository], Result]) -> Result:
+        connection = self._connected()
+        if not self._prepared:
+            _prepare(connection, self._url)
+            self._prepared = True
+        with _rolled_back(connection) as repository:
+            repository.run = (self._run, self._run_id)
+            result = work(repository)
+            if repository.changed:
+                connection.commit()
+                self._run_id = repository.run[1]
+        return result
+
+    def _previewed(self, work: Callable[[Repository], Result]) -> Result:
+        version = None if _is_missing(self._url) else _version(self._connected(), self._url)
+        if version is None:
+            return _on_an_empty_one(work, self._run)
+        with _rolled_back(self._connected()) as repository:
+            if version != SCHEMA_VERSION:
+                _upgrade_for_now(self._connected(), self._url)
+            repository.run = (self._run, self._run_id)
+            return work(repository)
+
+    def _connected(self) -> Connection:
+        if self._connection is None or self._connection.invalidated:
+            self.close()
+            self._engine = _engine(self._url)
+            self._connection = self._engine.connect()
+            self._prepared = False
+            self._was_reached = True
+        return self._connection
+
+    def _is_worth_another_try(self, error: BaseException) -> bool:
+        """Whether another controller was faster, or a server that was there is gone; all work can be redone."""
+        if isinstance(error, sqlite3.OperationalError):  # from the one statement that SQLite does not wait for
+            return error.sqlite_errorcode == sqlite3.SQLITE_BUSY
+        if not isinstance(error, DBAPIError):
+            return False
+        if error.connection_invalidated or (isinstance(error, OperationalError) and self._connection is None):
+            return self._was_reached
+        return isinstance(error, IntegrityError) or _code(error.orig) in _CONFLICTS
 
 
 def unix_time(moment: datetime | None) -> int:
@@ -138,82 +161,27 @@ def unix_time(moment: datetime | None) -> int:
     return int((moment or datetime.now(UTC)).timestamp())
 
 
-class Repository:
-    """The leases and placements of a database, inside one transaction."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def leases(self, pool: PoolName | None = None, scope: str | None = None) -> list[Lease]:
-        """The leases of one pool in one scope, or all of them."""
-        wanted = select(_LEASE)
-        if pool is not None:
-            wanted = wanted.where(_LEASE.c.pool == pool, _LEASE.c.scope == scope)
-        wanted = wanted.order_by(_LEASE.c.pool, _LEASE.c.scope, _LEASE.c.value)
-        return [Lease(*row) for row in self._connection.execute(wanted)]
-
-    def placements(self) -> list[Placement]:
-        """Where every domain is, or may still be."""
-        wanted = select(_PLACEMENT).order_by(*_PLACEMENT.primary_key)
-        return [Placement(*row) for row in self._connection.execute(wanted)]
-
-    def devices(self, cloud: str) -> set[tuple[str, str]]:
-        """The devices (name, kind) of a cloud that may carry a lease."""
-        wanted = select(_DEVICE.c.name, _DEVICE.c.kind).where(_DEVICE.c.cloud == cloud)
-        return {(name, kind) for name, kind in self._connection.execute(wanted)}
-
-    def add_devices(self, cloud: str, devices: Iterable[tuple[str, str]]) -> None:
-        """Remember devices that were not known."""
-        rows = [{"cloud": cloud, "name": name, "kind": kind} for name, kind in sorted(devices)]
-        self._execute(insert(_DEVICE), rows)
-
-    def forget_devices(self, cloud: str, devices: Iterable[tuple[str, str]]) -> None:
-        """Forget devices that carry nothing any more."""
-        this_one = [column == bindparam(f"the_{column.name}") for column in _DEVICE.primary_key]
-        rows = [{"the_cloud": cloud, "the_name": name, "the_kind": kind} for name, kind in sorted(devices)]
-        self._execute(delete(_DEVICE).where(*this_one), rows)
-
-    def forget_quarantined(self, now: int) -> None:
-        """Free the values whose quarantine ended at `now` (Unix time, s) or before."""
-        self._connection.execute(delete(_LEASE).where(_LEASE.c.until <= now))
-
-    def save(self, leases: Iterable[LeaseChange], placements: Iterable[PlacementChange]) -> None:
-        """Write all changes down, what goes before what comes."""
-        self._save(_LEASE, leases)
-        self._save(_PLACEMENT, placements)
-
-    def _save(self, table: Table, changes: Iterable[LeaseChange] | Iterable[PlacementChange]) -> None:
-        gone, changed, new = [], [], []
-        for before, after in changes:
-            if after is None:
-                gone.append(_row(table, before))
-            elif before is None:
-                new.append(_row(table, after))
-            else:
-                changed.append(_row(table, after))
-        # A parameter of an UPDATE or DELETE cannot have the name of a column.
-        keys = [(column, f"the_{column.name}") for column in table.primary_key]
-        this_one = [column == bindparam(name) for column, name in keys]
-        rest: dict[str, BindParameter[Any]] = {
-            column.name: bindparam(f"new_{column.name}") for column in table.columns if not column.primary_key
-        }
-        self._execute(delete(table).where(*this_one), [{name: row[key.name] for key, name in keys} for row in gone])
-        self._execute(
-            update(table).where(*this_one).values(rest),
-            [
-                {name: row[key.name] for key, name in keys} | {f"new_{name}": row[name] for name in rest}
-                for row in changed
-            ],
-        )
-        self._execute(insert(table), new)
-
-    def _execute(self, statement: Executable, rows: list[dict[str, Any]]) -> None:
-        if rows:
-            self._connection.execute(statement, rows)
+@contextmanager
+def _rolled_back(connection: Connection) -> Iterator[Repository]:
+    """A transaction that is undone unless somebody commits it."""
+    if connection.in_transaction():
+        connection.rollback()
+    try:
+        yield Repository(connection)
+    finally:
+        if connection.in_transaction() and not connection.invalidated:
+            connection.rollback()
 
 
-def _row(table: Table, record: Lease | Placement | None) -> dict[str, Any]:
-    return {name: getattr(record, name) for name in table.columns.keys()}  # noqa: SIM118 (not a dict)
+def _on_an_empty_one(work: Callable[[Repository], Result], run: Run) -> Result:
+    engine = _engine(URL.create("sqlite", database=":memory:"))
+    try:
+        with engine.connect() as connection, _rolled_back(connection) as repository:
+            METADATA.create_all(connection)
+            repository.run = (run, None)
+            return work(repository)
+    finally:
+        engine.dispose()
 
 
 def _url(database: str | Path) -> URL:
@@ -222,39 +190,39 @@ def _url(database: str | Path) -> URL:
         url = make_url(text) if "://" in text else URL.create("sqlite", database=text)
     except ArgumentError:
         # The text is not shown: a password may be in it.
-        raise AllocationError("database: is not a URL; give a path, or sqlite:///<path>") from None
-    if url.get_backend_name() != "sqlite":
-        raise AllocationError(
-            f"database: {_named(url)} is of a kind that is not supported; give a path, or sqlite:///<path>"
-        )
-    if url.database in (None, "", ":memory:"):
+        raise AllocationError(f"database: is not a URL; give {_FORMS}") from None
+    driver = _DRIVERS.get(url.get_backend_name())
+    if driver is None:
+        raise AllocationError(f"database: {_named(url)} is of a kind that is not supported; give {_FORMS}")
+    if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
         raise AllocationError("database: leases in memory would be forgotten; give a path, or sqlite:///<path>")
-    return url
+    return url.set(drivername=driver)
 
 
 def _named(url: URL) -> str:
     """The database in words, without user, password and options."""
-    if url.host:
-        return f"{url.get_backend_name()}://{url.host}/{url.database or ''}"
-    return str(url.database)
+    if url.get_backend_name() == "sqlite":
+        return str(url.database)
+    port = f":{url.port}" if url.port else ""
+    return f"{url.get_backend_name()}://{url.host or 'localhost'}{port}/{url.database or ''}"
 
 
-@contextmanager
-def _connected(url: URL, mode: Mode) -> Iterator[Connection]:
-    path = Path(str(url.database))
-    if mode != "write" and not path.exists():
-        url = url.set(database=":memory:")
-    elif mode == "write":
-        path.parent.mkdir(parents=True, exist_ok=True)
-    engine = _engine(url)
-    try:
-        with engine.connect() as connection:
-            yield connection
-    finally:
-        engine.dispose()
+def _is_missing(url: URL) -> bool:
+    return url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists()
 
 
 def _engine(url: URL) -> Engine:
+    if url.get_backend_name() == "sqlite":
+        return _sqlite(url)
+    # Every statement sees what was committed before it: what a pool's row was waited for is then read.
+    return create_engine(
+        url, poolclass=NullPool, isolation_level="READ COMMITTED", connect_args={"connect_timeout": CONNECT_TIMEOUT_S}
+    )
+
+
+def _sqlite(url: URL) -> Engine:
+    if url.database != ":memory:":
+        Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
     # The driver must not begin transactions by itself, which it does late and deferred: two controllers
     # could both read before either writes.
     connect_args = {"timeout": BUSY_TIMEOUT_S, "isolation_level": None}
@@ -267,36 +235,68 @@ def _engine(url: URL) -> Engine:
     return engine
 
 
-def _prepare_schema(connection: Connection, url: URL) -> None:
+def _version(connection: Connection, url: URL) -> str | None:
+    """The version of the schema; None when there is none yet.
+
+    Raises:
+        AllocationError: the database is somebody else's, or of a newer podwright.
+    """
     tables = inspect(connection).get_table_names()
-    if not tables:
-        _METADATA.create_all(connection)
-        connection.execute(insert(_VERSION).values(version_num=SCHEMA_VERSION))
-        return
-    if _VERSION.name not in tables:
-        raise AllocationError(f"database {_named(url)}: holds tables that are not podwright's; give another path")
-    found = connection.scalar(select(_VERSION.c.version_num))
-    if found == "0001":
-        _upgrade_from_0001(connection)
-    elif found != SCHEMA_VERSION:
+    version = connection.scalar(select(VERSION.c.version_num)) if VERSION.name in tables else None
+    connection.rollback()
+    if version is None and set(tables) - METADATA.tables.keys():
         raise AllocationError(
-            f"database {_named(url)}: has schema version {found}, and this podwright knows versions up to "
+            f"database {_named(url)}: holds tables that are not podwright's; give another {_place(url)}"
+        )
+    if version is not None and version > SCHEMA_VERSION:
+        raise AllocationError(
+            f"database {_named(url)}: has schema version {version}, and this podwright knows versions up to "
             f"{SCHEMA_VERSION}; use the podwright that wrote it, or a newer one"
         )
+    return version
 
 
-def _upgrade_from_0001(connection: Connection) -> None:
-    """Let a domain have placements on several hypervisors; SQLite cannot change a primary key in place."""
-    connection.exec_driver_sql("ALTER TABLE placement RENAME TO placement_0001")
-    _METADATA.create_all(connection)
-    columns = _PLACEMENT.columns.keys()
-    connection.execute(
-        insert(_PLACEMENT).from_select(
-            columns, select(*map(literal_column, columns)).select_from(text("placement_0001"))
+def _place(url: URL) -> str:
+    return "path" if url.get_backend_name() == "sqlite" else "database"
+
+
+def _prepare(connection: Connection, url: URL) -> None:
+    """Make the tables, or bring them up to date. Killed in between, it is finished by whoever comes next."""
+    if url.get_backend_name() == "sqlite":
+        _let_readers_read(connection)
+    version = _version(connection, url)
+    if version == SCHEMA_VERSION:
+        return
+    if version is None:
+        METADATA.create_all(connection)
+        # Last, since MariaDB keeps each table at once.
+        connection.execute(insert(VERSION).values(version_num=SCHEMA_VERSION))
+    else:
+        _upgrade(connection)
+    connection.commit()
+
+
+def _let_readers_read(connection: Connection) -> None:
+    """Let readers go on while somebody writes (https://www.sqlite.org/wal.html); it stays so with the file."""
+    driver: Any = connection.connection.driver_connection
+    if driver.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+        driver.execute("PRAGMA journal_mode = WAL")
+
+
+def _upgrade(connection: Connection) -> None:
+    # Imported only here: that takes longer than most runs take to allocate.
+    from podwright.allocation.migrations import upgrade
+
+    upgrade(connection)
+
+
+def _upgrade_for_now(connection: Connection, url: URL) -> None:
+    """Bring the tables up to date in a transaction that will be undone."""
+    if connection.dialect.name == "mysql":  # where a change of tables cannot be undone
+        raise AllocationError(
+            f"database {_named(url)}: has tables of an older podwright; run once without check mode to upgrade them"
         )
-    )
-    connection.exec_driver_sql("DROP TABLE placement_0001")
-    connection.execute(update(_VERSION).values(version_num=SCHEMA_VERSION))
+    _upgrade(connection)
 
 
 @contextmanager
@@ -304,15 +304,34 @@ def _explained(url: URL) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        raise AllocationError(f"database {_named(url)}: {_reason(error.orig)}") from error
+        raise AllocationError(f"database {_named(url)}: {_reason(error.orig, url)}") from error
+    except sqlite3.Error as error:
+        raise AllocationError(f"database {_named(url)}: {_reason(error, url)}") from error
+    except NoSuchModuleError as error:
+        raise AllocationError(f"database {_named(url)}: its driver is not installed; {error}") from error
     except OSError as error:
         raise AllocationError(
             f"database {_named(url)}: {error.strerror}: {error.filename}; give a path that can be written"
         ) from error
 
 
+# Another controller was faster: the work was undone and can be done again.
+_CONFLICTS = {
+    1020,  # MariaDB ER_CHECKREAD: changed since it was read
+    1047,  # Galera: the node is not part of the cluster now
+    1205,  # MariaDB ER_LOCK_WAIT_TIMEOUT
+    1213,  # MariaDB ER_LOCK_DEADLOCK, also that another node of the cluster was certified first
+    "40001",  # PostgreSQL serialization_failure (and SQLSTATE of the standard)
+    "40P01",  # PostgreSQL deadlock_detected
+    "42P07",  # PostgreSQL duplicate_table: another controller is making the tables
+    "55P03",  # PostgreSQL lock_not_available
+    1050,  # MariaDB ER_TABLE_EXISTS_ERROR
+    "57P01",  # PostgreSQL admin_shutdown
+    "57P03",  # PostgreSQL cannot_connect_now: it is starting
+}
+
 # https://www.sqlite.org/rescode.html, primary result codes (the low byte of an extended one).
-_REASONS = {
+_SQLITE_REASONS = {
     sqlite3.SQLITE_BUSY: f"another controller has kept it locked for {BUSY_TIMEOUT_S} s; wait for its run, or end it",
     sqlite3.SQLITE_CANTOPEN: "cannot be opened; give a path to a file that this user can read and write",
     sqlite3.SQLITE_CORRUPT: "is damaged; restore it from a backup",
@@ -322,8 +341,39 @@ _REASONS = {
     sqlite3.SQLITE_READONLY: "cannot be written; let this user write the file and its directory",
 }
 
+# https://mariadb.com/kb/en/mariadb-error-code-reference/ and PostgreSQL's appendix A.
+_SERVER_REASONS = {
+    1044: "does not let this user in; grant it the database",
+    1045: "refuses user or password; check both",
+    1049: "does not exist on that server; create it",
+    1047: "its node is not part of the cluster; wait until it is, or use another node",
+    1142: "does not let this user do that; grant it all privileges on the database",
+    2003: "cannot be reached; start the server, or check host and port",
+    "28P01": "refuses user or password; check both",
+    "28000": "refuses user or password; check both",
+    "3D000": "does not exist on that server; create it",
+    "42501": "does not let this user do that; make it the owner of the database",
+    "53100": "the server's disk is full; make room and run again, nothing was allocated",
+    1021: "the server's disk is full; make room and run again, nothing was allocated",
+}
 
-def _reason(error: BaseException | None) -> str:
-    code = getattr(error, "sqlite_errorcode", None)
-    reason = _REASONS.get(code & 0xFF) if code is not None else None
-    return f"{reason} ({error})" if reason else str(error)
+
+def _code(cause: BaseException | None) -> int | str | None:
+    """What the database calls the error: a number of MariaDB's, or an SQLSTATE of PostgreSQL's."""
+    state: str | None = getattr(cause, "sqlstate", None)
+    if state is not None:
+        return state
+    arguments = getattr(cause, "args", ())
+    return arguments[0] if arguments and isinstance(arguments[0], int) else None
+
+
+def _reason(cause: BaseException | None, url: URL) -> str:
+    sqlite_code = getattr(cause, "sqlite_errorcode", None)
+    if sqlite_code is not None:
+        reason = _SQLITE_REASONS.get(sqlite_code & 0xFF)
+    else:
+        reason = _SERVER_REASONS.get(_code(cause) or "")
+    told = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
+    if url.password:
+        told = told.replace(str(url.password), "***")
+    return f"{reason} ({told})" if reason else told

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Network
 from typing import NamedTuple
 
 from podwright.allocation.grant import Request
 from podwright.allocation.placement import Capacity, PlacementRequest
-from podwright.allocation.pools import Pool, disjoint, subnets_of
+from podwright.allocation.pools import KINDS, SHARED, Pool, divided, subnets_of, subnets_over, values_of, without
 from podwright.model.cloud import Cloud, Network, Pod
 from podwright.model.fields import AddressRange
 from podwright.model.views import appliances, devices, domains, guest_networks
@@ -60,7 +60,7 @@ def guest_address_demands(cloud: Cloud, subnets: Mapping[tuple[str, str], IPv4Ne
         hosts = range(int(subnet.network_address) + 2, int(subnet.broadcast_address))
         path = f"accounts.{account}.guest_networks.{network}.subnet"
         # Addresses follow the subnet: DHCP tells the machines, and nobody else uses the old ones.
-        pool = Pool("guest_address", f"{account}/{network}", (hosts,), path, renumbers=True)
+        pool = Pool("guest_address", f"{account}/{network}", divided([hosts]), path, renumbers=True)
         yield Demand(pool, machines[account, network])
 
 
@@ -82,13 +82,11 @@ def _guest_vlans(cloud: Cloud) -> Iterator[Demand]:
     for placed in guest_networks(cloud):
         requests[placed.zone, placed.pod].append(Request(f"{placed.account}/{placed.name}", NETWORK_PURPOSE))
     for zone, name, pod in _pods(cloud):
-        pool = Pool(
-            "guest_vlan",
-            f"{zone}/{name}",
-            disjoint(vlans.ids for vlans in pod.guest_vlans),
-            f"zones.{zone}.pods.{name}.guest_vlans",
-            frozenset(network.vlan for network in (pod.networks.management, pod.networks.storage, pod.networks.public)),
+        networks = (pod.networks.management, pod.networks.storage, pod.networks.public)
+        sections = divided(
+            (vlans.ids for vlans in pod.guest_vlans), reserved=values_of(*(network.vlan for network in networks))
         )
+        pool = Pool("guest_vlan", f"{zone}/{name}", sections, f"zones.{zone}.pods.{name}.guest_vlans")
         yield Demand(pool, requests[zone, name])
 
 
@@ -96,24 +94,15 @@ def _guest_subnets(cloud: Cloud) -> Iterator[Demand]:
     requests = defaultdict(list)
     declared = defaultdict(list)
     for placed in guest_networks(cloud):
-        if isinstance(placed.network.subnet, IPv4Network):
-            declared[placed.zone].append(placed.network.subnet)
+        subnet = placed.network.subnet
+        if isinstance(subnet, IPv4Network):
+            declared[placed.zone].append(subnets_over(subnet))
         else:
             requests[placed.zone].append(Request(f"{placed.account}/{placed.name}", NETWORK_PURPOSE))
     for name, zone in sorted(cloud.zones.items()):
-        subnets = subnets_of(zone.guest_subnets) if zone.guest_subnets else range(0)
-        reserved = frozenset(value for subnet in declared[name] for value in _overlapped(subnet, subnets))
-        pool = Pool("guest_subnet", name, (subnets,), f"zones.{name}.guest_subnets", reserved)
-        yield Demand(pool, requests[name])
-
-
-def _overlapped(network: IPv4Network, subnets: range) -> range:
-    """Those of `subnets` that overlap `network`."""
-    if not subnets:
-        return subnets
-    first = (int(network.network_address) - subnets.start) // subnets.step
-    last = (int(network.broadcast_address) - subnets.start) // subnets.step
-    return subnets[max(first, 0) : max(last + 1, 0)]
+        subnets = [subnets_of(zone.guest_subnets)] if zone.guest_subnets else []
+        sections = divided(subnets, reserved=declared[name])
+        yield Demand(Pool("guest_subnet", name, sections, f"zones.{name}.guest_subnets"), requests[name])
 
 
 def _appliance_addresses(cloud: Cloud) -> Iterator[Demand]:
@@ -124,42 +113,45 @@ def _appliance_addresses(cloud: Cloud) -> Iterator[Demand]:
     for device in devices(cloud):
         owned[device.zone].add(int(device.declared.management_address))
     for zone, name, pod in _pods(cloud):
-        management, public = pod.networks.management, pod.networks.public
-        path = f"zones.{zone}.pods.{name}.networks"
+        management = pod.networks.management
         yield Demand(
             Pool(
                 "management_address",
                 f"{zone}/{name}",
-                _addresses(management.lease_range),
-                f"{path}.management.lease_range",
-                _gateways(management) | owned[zone],
+                divided(_addresses(management.lease_range), reserved=values_of(*_gateways(management), *owned[zone])),
+                f"zones.{zone}.pods.{name}.networks.management.lease_range",
             ),
             [Request(holder, MANAGEMENT_PURPOSE) for holder in holders[zone, name]],
         )
-        yield Demand(
-            Pool(
-                "public_address",
-                f"{zone}/{name}",
-                _addresses(public.lease_range),
-                f"{path}.public.lease_range",
-                _gateways(public),
-            ),
-            [Request(holder, PUBLIC_PURPOSE) for holder in holders[zone, name]],
-        )
+    yield from _public_addresses(cloud, holders)
 
 
-def _addresses(leased: AddressRange | None) -> tuple[range, ...]:
-    return (range(int(leased.first), int(leased.last) + 1),) if leased else ()
+def _public_addresses(cloud: Cloud, holders: Mapping[tuple[str, str], Sequence[str]]) -> Iterator[Demand]:
+    """Unique in a zone, but each from the network of its holder's pod, which is a section of the pool."""
+    for name, zone in sorted(cloud.zones.items()):
+        networks = {pod_name: pod.networks.public for pod_name, pod in sorted(zone.pods.items())}
+        sections = {
+            pod: without(_addresses(network.lease_range), values_of(*_gateways(network)))
+            for pod, network in networks.items()
+        }
+        path = f"zones.{name}.pods.{'*' if len(sections) > 1 else ''.join(sections)}.networks.public.lease_range"
+        pool = Pool("public_address", name, {pod: values for pod, values in sections.items() if values}, path)
+        requests = [Request(holder, PUBLIC_PURPOSE, None, (pod,)) for pod in networks for holder in holders[name, pod]]
+        yield Demand(pool, requests)
 
 
-def _gateways(network: Network) -> frozenset[int]:
+def _addresses(leased: AddressRange | None) -> list[range]:
+    return [range(int(leased.first), int(leased.last) + 1)] if leased else []
+
+
+def _gateways(network: Network) -> list[int]:
     if network.gateway is None:
-        return frozenset()
-    return frozenset(int(network.gateway) + above for above in range(_ZONE_SWITCHES + 1))
+        return []
+    return [int(network.gateway) + above for above in range(_ZONE_SWITCHES + 1)]
 
 
 def _macs(cloud: Cloud) -> Demand:
-    pool = Pool("mac", cloud.name, (range(1, 1 << 24),), "accounts")
+    pool = Pool("mac", cloud.name, {SHARED: (KINDS["mac"].values,)}, "accounts")
     nics = {"machine": MACHINE_NICS, "routing_appliance": APPLIANCE_NICS}
     return Demand(pool, [Request(domain.name, nic) for domain in domains(cloud) for nic in nics[domain.role]])
 

@@ -7,11 +7,12 @@ whatever the state of that lease: what is on its way out is still taken.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from podwright.allocation.pools import Pool, PoolName, shown
+from podwright.allocation.free import FreeValues
+from podwright.allocation.pools import SHARED, Pool, PoolName, scope_in_words, shown
 
 State = Literal["held", "releasing", "quarantine"]
 
@@ -22,10 +23,11 @@ class Request(NamedTuple):
     holder: str
     purpose: str
     fixed: int | None = None
+    sections: tuple[str, ...] = (SHARED,)
+    """Where the value may come from, the first choice first"""
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(NamedTuple):
     """A value and whose it is.
 
     `held` is in use. `releasing` is asked for by nobody, but devices may still
@@ -39,17 +41,24 @@ class Lease:
     holder: str
     purpose: str
     cloud: str | None
-    """The cloud whose inventory asks for it; None when a playbook does."""
+    """The cloud whose inventory asks for it; None when a playbook or an operator does."""
     since: int
     """When it got into its state (Unix time, s)."""
     state: State = "held"
     until: int | None = None
     """When its quarantine is over (Unix time, s)."""
+    superseded: int = 0
+    """0; or the value, when its holder was renumbered and has another lease for the same purpose."""
 
     @property
     def shown(self) -> str:
         """The value as operators write it."""
         return shown(self.pool, self.value)
+
+    @property
+    def as_data(self) -> int | str:
+        """The value as YAML has it: numbers are numbers."""
+        return self.value if self.shown.isdecimal() else self.shown
 
     def __str__(self) -> str:
         """One line for a diff or a report."""
@@ -68,45 +77,63 @@ class LeaseChange(NamedTuple):
 class Granted:
     """What came of the requests on one pool."""
 
+    pool: Pool
     leases: dict[tuple[str, str], Lease] = field(default_factory=dict)
     """{(holder, purpose): lease}, of every request that could be served"""
     changes: list[LeaseChange] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
-    """A line for each reason why a request was not served"""
+    """A line for each reason but an empty pool why a request was not served"""
+    unserved: list[Request] = field(default_factory=list)
+    """Those for whom the pool has nothing left; see `exhausted`"""
+    asked: set[tuple[str, str]] = field(default_factory=set)
+    """(holder, purpose) of every request"""
 
 
-def grant(pool: Pool, leases: Sequence[Lease], requests: Iterable[Request], cloud: str | None, now: int) -> Granted:
-    """Serve `requests` from `pool`, of which `leases` are all the leases there are.
+def grant(
+    pool: Pool, leases: Iterable[Lease], free: FreeValues, requests: Iterable[Request], cloud: str | None, now: int
+) -> Granted:
+    """Serve `requests` from `pool`, and take what they get from `free`.
 
     Requests are sorted first, so their order does not matter. Equal requests count once.
+
+    Args:
+        pool: what to lease from.
+        leases: the leases there are, at least those of the asking holders and of the values that they fix.
+        free: the values that no lease has.
+        requests: who asks for what.
+        cloud: whose inventory asks; None when a playbook or an operator does.
+        now: the time to go by (Unix time, s).
     """
-    granted = Granted()
-    had = {(lease.holder, lease.purpose): lease for lease in leases}
+    granted = Granted(pool)
+    leases = list(leases)
+    had = {(lease.holder, lease.purpose): lease for lease in leases if not lease.superseded}
     taken = {lease.value: lease for lease in leases}
     waiting = []
     for request in sorted(set(requests), key=lambda request: (request.fixed is None, request)):
         key = (request.holder, request.purpose)
+        granted.asked.add(key)
         lease = granted.leases.get(key) or had.get(key)
         if lease is not None and lease.value not in pool and (pool.renumbers or lease.state == "quarantine"):
             granted.changes.append(LeaseChange(lease, None))
             lease = None
         if lease is not None:
-            _keep(pool, request, lease, cloud, now, granted)
+            _keep(granted, request, lease, cloud, now)
         elif request.fixed is not None:
-            _grant_fixed(pool, request, taken, cloud, now, granted)
+            _grant_fixed(granted, request, taken, free, cloud, now)
         else:
             waiting.append(request)
-    _grant_lowest(pool, waiting, taken, cloud, now, granted)
+    for request in waiting:
+        value = free.take_lowest(request.sections)
+        if value is None:
+            granted.unserved.append(request)
+        else:
+            _lease(granted, request, value, cloud, now)
     return granted
 
 
-def _keep(pool: Pool, request: Request, lease: Lease, cloud: str | None, now: int, granted: Granted) -> None:
-    if lease.cloud is not None and cloud is not None and lease.cloud != cloud:
-        granted.problems.append(
-            f"{pool.declared_at}: the lease of {described(pool.name, request.holder)} in {within(pool)} belongs to "
-            f"cloud {lease.cloud}, and cloud {cloud} asks for it too; give each cloud its own database"
-        )
-    elif lease.value not in pool:
+def _keep(granted: Granted, request: Request, lease: Lease, cloud: str | None, now: int) -> None:
+    pool = granted.pool
+    if lease.value not in pool:
         granted.problems.append(
             f"{pool.declared_at}: {lease.shown} is no longer in it or is used otherwise, but "
             f"{described(pool.name, request.holder)} has it; put it back, or take the holder away first"
@@ -119,20 +146,26 @@ def _keep(pool: Pool, request: Request, lease: Lease, cloud: str | None, now: in
     else:
         kept = lease
         if lease.state != "held" or (lease.cloud is None and cloud is not None):
-            kept = replace(lease, state="held", since=now, until=None, cloud=cloud)
+            kept = lease._replace(state="held", since=now, until=None, cloud=cloud)
             granted.changes.append(LeaseChange(lease, kept))
         granted.leases[request.holder, request.purpose] = kept
 
 
 def _grant_fixed(
-    pool: Pool, request: Request, taken: dict[int, Lease], cloud: str | None, now: int, granted: Granted
+    granted: Granted, request: Request, taken: dict[int, Lease], free: FreeValues, cloud: str | None, now: int
 ) -> None:
-    value = request.fixed
+    pool, value = granted.pool, request.fixed
     assert value is not None
-    if value not in pool:
+    section = pool.section_of(value)
+    if section is None:
         granted.problems.append(
             f"{pool.declared_at}: {shown(pool.name, value)}, which {described(pool.name, request.holder)} asks for, "
             "is not in it; ask for one that is, or extend it"
+        )
+    elif section not in request.sections:
+        granted.problems.append(
+            f"{pool.declared_at}: {shown(pool.name, value)}, which {described(pool.name, request.holder)} asks for, "
+            f"is kept for {section or 'others'}; ask for another"
         )
     elif owner := taken.get(value):
         granted.problems.append(
@@ -140,51 +173,61 @@ def _grant_fixed(
             f"belongs to {described(pool.name, owner.holder)} ({owner.state}); ask for another"
         )
     else:
-        taken[value] = _lease(pool, request, value, cloud, now, granted)
+        if not free.take(value):
+            raise AssertionError(f"{pool.name} {pool.scope}: {value} is neither leased nor free")
+        taken[value] = _lease(granted, request, value, cloud, now)
 
 
-def _grant_lowest(
-    pool: Pool, requests: list[Request], taken: dict[int, Lease], cloud: str | None, now: int, granted: Granted
-) -> None:
-    free = (value for value in pool if value not in taken)
-    for served, request in enumerate(requests):
-        value = next(free, None)
-        if value is None:
-            granted.problems.append(_exhausted(pool, requests[served:], taken.values(), granted, cloud))
-            return
-        _lease(pool, request, value, cloud, now, granted)
-
-
-def _lease(pool: Pool, request: Request, value: int, cloud: str | None, now: int, granted: Granted) -> Lease:
+def _lease(granted: Granted, request: Request, value: int, cloud: str | None, now: int) -> Lease:
+    pool = granted.pool
     lease = Lease(pool.name, pool.scope, value, request.holder, request.purpose, cloud, now)
     granted.leases[request.holder, request.purpose] = lease
     granted.changes.append(LeaseChange(None, lease))
     return lease
 
 
-def _exhausted(
-    pool: Pool, unserved: Sequence[Request], leases: Iterable[Lease], granted: Granted, cloud: str | None
-) -> str:
-    def state(lease: Lease) -> State:
-        # What this very run would start to release is not to be called held.
-        given_up = cloud is not None and lease.cloud == cloud and (lease.holder, lease.purpose) not in granted.leases
-        return "releasing" if given_up and lease.state == "held" else lease.state
+def exhausted(granted: Granted, leases: Iterable[Lease], given_up: Iterable[Lease] = ()) -> str:
+    """Why the unserved requests were not served.
 
-    states = Counter(state(lease) for lease in leases if lease.value in pool)
-    asking = [described(pool.name, request.holder) for request in unserved]
-    extend = "" if pool.name == "mac" else f"extend {pool.declared_at}, or "
+    Args:
+        granted: what came of the requests; some are unserved.
+        leases: every lease of the pool.
+        given_up: those that this very run starts to release.
+    """
+    pool = granted.pool
+    sections = sorted({section for request in granted.unserved for section in request.sections})
+    leaving = set(given_up)
+    states: Counter[str] = Counter(
+        "releasing" if lease in leaving else lease.state for lease in leases if pool.section_of(lease.value) in sections
+    )
+    asking = [described(pool.name, request.holder) for request in granted.unserved]
+    kept_for = f" for {', '.join(sections)}" if sections != [SHARED] else ""
+    place = pool.declared_at.replace("*", sections[0]) if len(sections) == 1 else pool.declared_at
+    extend = "" if pool.name == "mac" else f"extend {place}, or "
     return (
-        f"{pool.declared_at}: pool {pool.name} of {within(pool)} has no {_NOUN[pool.name]} left for {_listed(asking)}; "
-        f"it has {pool.size} in all{_in_states(states)}; {extend}take holders away"
+        f"{place}: pool {pool.name} of {within(pool)} has no {pool.kind.noun} left for {_listed(asking)}; "
+        f"it has {pool.size_of(sections)} in all{kept_for}{_in_states(states)}; {extend}take holders away"
     )
 
 
-def _in_states(states: Counter[State]) -> str:
-    kept: dict[State, str] = {
+def stranded(pool: Pool, leases: Iterable[Lease]) -> str | None:
+    """Why a pool cannot be declared like this, which leaves held leases outside; None when it can."""
+    lost = [lease for lease in leases if lease.state == "held" and lease.value not in pool and not pool.renumbers]
+    if not lost:
+        return None
+    holders = _listed([f"{lease.shown} of {described(pool.name, lease.holder)}" for lease in lost])
+    return (
+        f"{pool.declared_at}: {holders} would no longer be in it, or is used otherwise; "
+        "put it back, or take the holders away first"
+    )
+
+
+def _in_states(states: Mapping[str, int]) -> str:
+    kept = {
         "releasing": "not yet seen gone (deploy the removal first)",
         "quarantine": "in quarantine",
     }
-    return "".join(f", {states[state]} of them {words}" for state, words in kept.items() if states[state])
+    return "".join(f", {states[state]} of them {words}" for state, words in kept.items() if states.get(state))
 
 
 def _listed(items: Sequence[str], at_most: int = 5) -> str:
@@ -194,7 +237,7 @@ def _listed(items: Sequence[str], at_most: int = 5) -> str:
 
 def described(pool: PoolName, holder: str) -> str:
     """A holder in words."""
-    if pool in ("guest_vlan", "guest_subnet"):
+    if pool in ("guest_vlan", "guest_subnet", "vni"):
         account, _, network = holder.partition("/")
         return f"network {network} of account {account}"
     return holder
@@ -202,23 +245,4 @@ def described(pool: PoolName, holder: str) -> str:
 
 def within(pool: Pool) -> str:
     """A pool's scope in words."""
-    return " in ".join(f"{level} {name}" for level, name in reversed(list(_levels(pool))))
-
-
-def _levels(pool: Pool) -> Iterator[tuple[str, str]]:
-    levels: dict[str, tuple[str, ...]] = {
-        "guest_subnet": ("zone",),
-        "guest_address": ("account", "network"),
-        "mac": ("cloud",),
-    }
-    return zip(levels.get(pool.name, ("zone", "pod")), pool.scope.split("/"), strict=True)
-
-
-_NOUN: dict[PoolName, str] = {
-    "guest_vlan": "VLAN id",
-    "guest_subnet": "subnet",
-    "guest_address": "address",
-    "management_address": "address",
-    "public_address": "address",
-    "mac": "MAC address",
-}
+    return scope_in_words(pool.name, pool.scope)

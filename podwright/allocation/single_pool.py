@@ -1,133 +1,201 @@
-"""Leases of one pool that a playbook asks for, without a declared cloud."""
+"""Leases of one pool that a playbook or an operator asks for, without a declared cloud.
+
+What it costs does not depend on how much is leased already: only the rows that matter are read.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal, TypeVar
+from typing import Literal, NamedTuple
 
-from pydantic import TypeAdapter, ValidationError
-
-from podwright.allocation.changes import diff
-from podwright.allocation.database import transaction, unix_time
-from podwright.allocation.demand import NETWORK_PURPOSE
-from podwright.allocation.grant import Lease, LeaseChange, Request, described, grant
-from podwright.allocation.pools import GUEST_SUBNET_PREFIX, Pool, disjoint, subnets_of
+from podwright.allocation.database import Database, unix_time
+from podwright.allocation.free import FreeValues, free_values
+from podwright.allocation.grant import (
+    Granted,
+    Lease,
+    LeaseChange,
+    Request,
+    described,
+    exhausted,
+    grant,
+    stranded,
+    within,
+)
+from podwright.allocation.pools import SHARED, Pool
+from podwright.allocation.repository import Repository
 from podwright.errors import AllocationError
-from podwright.model.fields import Network4, VlanId, VlanRange
-
-Value = TypeVar("Value")
 
 
-def vlan_pool(zone: str, pod: str, ranges: Sequence[str]) -> Pool:
-    """The guest VLAN ids of a pod, of which `ranges` such as `101-199` can be leased."""
-    parsed = _parsed("ranges", TypeAdapter(VlanRange), ranges)
-    return Pool("guest_vlan", f"{zone}/{pod}", disjoint(vlans.ids for vlans in parsed), "ranges")
+def reserve(repository: Repository, pool: Pool, requests: Sequence[Request], cloud: str | None, now: int) -> Granted:
+    """Lease what is asked for from a pool as it is declared, one or thousands at once.
+
+    Raises:
+        AllocationError: not all of it can be had; roll back.
+    """
+    leases = repository.leases_for(pool, requests)
+    fixed = [request.fixed for request in requests if request.fixed is not None]
+    free = repository.free(pool, (request.sections for request in requests), fixed)
+    granted = grant(pool, leases, free, requests, cloud, now)
+    problems = list(granted.problems)
+    if granted.unserved:
+        problems.append(exhausted(granted, repository.leases(pool.name, pool.scope)))
+    if problems:
+        raise AllocationError("\n".join(problems))
+    repository.save_free([free])
+    repository.save(granted.changes, [], now)
+    return granted
 
 
-def subnet_pool(zone: str, networks: Sequence[str]) -> Pool:
-    """The guest subnets of a zone: the /24s in `networks`."""
-    parsed = _parsed("networks", TypeAdapter(Network4), networks)
-    return Pool("guest_subnet", zone, disjoint(subnets_of(network) for network in parsed), "networks")
+def opened(repository: Repository, wanted: Pool, now: int) -> Pool:
+    """A pool for this transaction alone: declared, or as it is declared already when `wanted` holds nothing.
+
+    It may hold more than it did, or less where no lease is in what goes.
+
+    Raises:
+        AllocationError: it holds nothing, belongs to a cloud that declares it otherwise, or would shrink below a lease.
+    """
+    repository.lock(wanted.name, wanted.scope)
+    repository.expire(now)
+    known = repository.pool(wanted.name, wanted.scope)
+    if known is not None and known.declared in (wanted.declared, "" if wanted.sections else known.declared):
+        return known.as_pool()
+    if not wanted.sections:
+        raise AllocationError(
+            f"{wanted.declared_at}: pool {wanted.name} of {within(wanted)} was never declared; say what it holds"
+        )
+    if known is not None and known.cloud is not None:
+        raise AllocationError(
+            f"{wanted.declared_at}: pool {wanted.name} of {within(wanted)} is declared by cloud {known.cloud} at "
+            f"{known.declared_at}; change it there, and leave {wanted.declared_at} out here"
+        )
+    leases = repository.leases(wanted.name, wanted.scope)
+    if problem := stranded(wanted, leases):
+        raise AllocationError(problem)
+    free = FreeValues(wanted, repository.all_free(wanted), free_values(wanted, (lease.value for lease in leases)))
+    repository.declare([wanted], {(wanted.name, wanted.scope): known} if known else {}, None, now)
+    repository.save_free([free])
+    return wanted
 
 
-def vlan_id(text: str) -> int:
-    """The value that a VLAN id stands for in its pool."""
-    return _parsed("fixed", TypeAdapter(VlanId), [int(text) if text.isdecimal() else text])[0]
+def give_up(
+    repository: Repository, pool: Pool, holders: Collection[str], purpose: str, now: int, until: int
+) -> list[LeaseChange]:
+    """Let leases go that no device carries any more; they are in quarantine until `until` (Unix time, s).
+
+    Raises:
+        AllocationError: one belongs to a cloud.
+    """
+    requests = [Request(holder, purpose) for holder in sorted(holders)]
+    given_up = [
+        lease
+        for lease in repository.leases_for(pool, requests)
+        if lease.holder in holders and lease.purpose == purpose and lease.state == "held"
+    ]
+    _refuse_those_of_clouds(given_up)
+    changes = [LeaseChange(lease, lease._replace(state="quarantine", since=now, until=until)) for lease in given_up]
+    repository.save(changes, [], now)
+    return changes
 
 
-def subnet(text: str) -> int:
-    """The value that a subnet stands for in its pool."""
-    network = _parsed("fixed", TypeAdapter(Network4), [text])[0]
-    if network.prefixlen != GUEST_SUBNET_PREFIX:
-        raise AllocationError(f"fixed: {network} is not a /{GUEST_SUBNET_PREFIX}; give one")
-    return int(network.network_address)
+def renumber(repository: Repository, pool: Pool, request: Request, now: int, until: int) -> list[LeaseChange]:
+    """Give a holder another value: the one that it fixes, or the lowest free one.
+
+    The value that it had stays taken. One that a cloud asked for is released like any other, once devices were seen
+    without it; one that a playbook asked for is in quarantine until `until` (Unix time, s).
+
+    Raises:
+        AllocationError: the holder has none, or the other value cannot be had; roll back.
+    """
+    had = [
+        lease
+        for lease in repository.leases_for(pool, [request])
+        if (lease.holder, lease.purpose, lease.state) == (request.holder, request.purpose, "held")
+    ]
+    if not had:
+        raise AllocationError(
+            f"{pool.name} {pool.scope}: {request.holder} {request.purpose} holds nothing; "
+            "podwright lease list shows who does"
+        )
+    (before,) = had
+    if request.fixed == before.value:
+        return []
+    leaving = before._replace(superseded=before.value, since=now)
+    leaving = (
+        leaving._replace(state="quarantine", until=until)
+        if before.cloud is None
+        else leaving._replace(state="releasing")
+    )
+    change = LeaseChange(before, leaving)
+    repository.save([change], [], now)
+    granted = reserve(repository, pool, [request], before.cloud, now)
+    return [change, *granted.changes]
+
+
+def _refuse_those_of_clouds(leases: Iterable[Lease]) -> None:
+    problems = [
+        f"accounts: {lease.shown} of {described(lease.pool, lease.holder)} belongs to cloud {lease.cloud}; "
+        "take the guest network out of its inventory instead"
+        for lease in leases
+        if lease.cloud is not None
+    ]
+    if problems:
+        raise AllocationError("\n".join(problems))
 
 
 def ask(
-    database: str,
-    pool: Pool,
-    accounts: Sequence[str],
+    database: Database,
+    wanted: Pool,
+    holders: Sequence[str],
     *,
-    network: str,
+    purpose: str,
     state: Literal["present", "absent"],
     fixed: Mapping[str, int],
     quarantine_hours: int,
     preview: bool,
     now: datetime | None = None,
-) -> dict[str, Any]:
-    """Hold, or give up, a lease for `network` of each of `accounts`.
+) -> Asked:
+    """Hold, or give up, a lease for each of `holders`, in one transaction.
 
     Args:
-        database: a path, or an SQLAlchemy URL.
-        pool: what to lease from.
-        accounts: the holders.
-        network: the guest network that each of them needs the lease for.
+        database: where leases are kept.
+        wanted: what to lease from; with nothing in it, what it was last declared to hold.
+        holders: who needs one.
+        purpose: what each of them needs it for.
         state: whether to hold leases or to give them up.
-        fixed: {account: the only value that will do}
+        fixed: {holder: the only value that will do}
         quarantine_hours: how long a value that was given up rests before another holder gets it.
         preview: find out what would change, and write nothing.
         now: the time to go by.
 
-    Returns:
-        What a module returns: {changed, leases: {account: VLAN id or subnet}, diff}.
-
     Raises:
         AllocationError: a lease cannot be had or given up; nothing was changed.
     """
-    if unknown := sorted(set(fixed) - set(accounts)):
-        raise AllocationError(f"fixed: {', '.join(unknown)} is not one of the accounts; name it there too")
     moment = unix_time(now)
-    requests = [Request(f"{account}/{network}", NETWORK_PURPOSE, fixed.get(account)) for account in accounts]
-    with transaction(database, "preview" if preview else "write") as repository:
-        repository.forget_quarantined(moment)
-        leases = repository.leases(pool.name, pool.scope)
-        if state == "present":
-            held, changes = _hold(pool, leases, requests, moment)
-        else:
-            held, changes = {}, _give_up(leases, requests, moment, quarantine_hours)
-        repository.save(changes, [])
-    return {"changed": bool(changes), "leases": held, "diff": diff(changes)}
+
+    def work(repository: Repository) -> Asked:
+        if state == "absent":
+            repository.lock(wanted.name, wanted.scope)
+            repository.expire(moment)
+            until = moment + quarantine_hours * 3600
+            return Asked({}, give_up(repository, wanted, holders, purpose, moment, until))
+        pool = opened(repository, wanted, moment)
+        requests = [Request(holder, purpose, fixed.get(holder), _sections(pool, holder)) for holder in holders]
+        granted = reserve(repository, pool, requests, None, moment)
+        return Asked({lease.holder: lease for lease in granted.leases.values()}, granted.changes)
+
+    return database.preview(work) if preview else database.write(work)
 
 
-def _hold(
-    pool: Pool, leases: Sequence[Lease], requests: Iterable[Request], now: int
-) -> tuple[dict[str, int | str], list[LeaseChange]]:
-    granted = grant(pool, leases, requests, None, now)
-    if granted.problems:
-        raise AllocationError("\n".join(granted.problems))
-    held = {
-        holder.partition("/")[0]: lease.value if pool.name == "guest_vlan" else lease.shown
-        for (holder, _), lease in sorted(granted.leases.items())
-    }
-    return held, granted.changes
+class Asked(NamedTuple):
+    """What came of asking for leases or giving them up."""
+
+    leases: Mapping[str, Lease]
+    """{holder: lease}; empty when they were given up"""
+    changes: Sequence[LeaseChange]
 
 
-def _give_up(
-    leases: Iterable[Lease], requests: Iterable[Request], now: int, quarantine_hours: int
-) -> list[LeaseChange]:
-    holders = {request.holder for request in requests}
-    given_up = [lease for lease in leases if lease.holder in holders and lease.state == "held"]
-    problems = [
-        f"accounts: {lease.shown} of {described(lease.pool, lease.holder)} belongs to cloud {lease.cloud}; "
-        "take the guest network out of its inventory instead"
-        for lease in given_up
-        if lease.cloud is not None
-    ]
-    if problems:
-        raise AllocationError("\n".join(problems))
-    until = now + quarantine_hours * 3600
-    return [LeaseChange(lease, replace(lease, state="quarantine", since=now, until=until)) for lease in given_up]
-
-
-def _parsed(option: str, kind: TypeAdapter[Value], values: Sequence[Any]) -> list[Value]:
-    parsed, problems = [], []
-    for value in values:
-        try:
-            parsed.append(kind.validate_python(value))
-        except ValidationError as error:
-            problems.append(f"{option}: {value} is not {error.errors()[0]['msg']}")
-    if problems:
-        raise AllocationError("\n".join(problems))
-    return parsed
+def _sections(pool: Pool, holder: str) -> tuple[str, ...]:
+    """What is dedicated to the holder's account first, then what is for everybody."""
+    account = holder.partition("/")[0]
+    return (account, SHARED) if account in pool.sections else (SHARED,)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from podwright import plan_files
-from podwright.allocation.database import transaction
+from podwright.allocation.database import Database
 from podwright.runner import ExitCode, Order, Run, run
 from tests.unit.plan.clouds import declare, declare_lab, declared
 
@@ -71,8 +71,8 @@ def test_after_the_release_of_a_move_the_plan_is_that_of_the_next_run(cloud_file
 
 def states(cloud_file: Path) -> set[str]:
     """The states of all leases."""
-    with transaction(cloud_file.parent / "state/leases.db", "preview") as repository:
-        return {lease.state for lease in repository.leases()}
+    with Database(cloud_file.parent / "state/leases.db") as database:
+        return {lease.state for lease in database.preview(lambda repository: repository.leases())}
 
 
 def play(cloud_file: Path, playbook: str, limit: str | None = None, check: bool = False) -> Run:

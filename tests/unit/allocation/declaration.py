@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from podwright.allocation import Lease, Placement
-from podwright.allocation.database import transaction
+from podwright.allocation.database import Database
 from podwright.model.cloud import Cloud
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -19,8 +19,14 @@ Accounts = Mapping[str, Mapping[str, Any]]
 
 def records(cloud: Cloud) -> list[Lease | Placement]:
     """All that a cloud's database holds, sorted."""
-    with transaction(cloud.database, "preview") as repository:
-        return [*repository.leases(), *repository.placements()]
+    with Database(cloud.database) as database:
+        return database.preview(lambda repository: [*repository.leases(), *repository.placements()])
+
+
+def leases(database: str | Path) -> list[Lease]:
+    """The leases that a database holds, sorted."""
+    with Database(database) as opened:
+        return opened.preview(lambda repository: repository.leases())
 
 
 def account(*machines: str, pod: str = "p1", subnet: str = "10.1.1.0/24", **of_each: Any) -> dict[str, Any]:

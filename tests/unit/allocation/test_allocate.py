@@ -159,8 +159,8 @@ def test_all_exhausted_pools_are_named_at_once(tmp_path: Path) -> None:
             "extend zones.east.pods.p1.networks.management.lease_range, or take holders away"
         ),
         (
-            "zones.east.pods.p1.networks.public.lease_range: pool public_address of pod p1 in zone east has no "
-            "address left for acme-east-router, globex-east-router; it has 0 in all; "
+            "zones.east.pods.p1.networks.public.lease_range: pool public_address of zone east has no "
+            "address left for acme-east-router, globex-east-router; it has 0 in all for p1; "
             "extend zones.east.pods.p1.networks.public.lease_range, or take holders away"
         ),
         (
@@ -214,8 +214,8 @@ def test_another_cloud_in_the_same_database_is_refused(tmp_path: Path) -> None:
     with pytest.raises(AllocationError) as raised:
         allocate(other, preview=False, now=NOW)
     assert str(raised.value).splitlines()[0] == (
-        "zones.east.pods.p1.guest_vlans: the lease of network default of account acme in pod p1 in zone east belongs "
-        "to cloud lab, and cloud other asks for it too; give each cloud its own database"
+        "zones.east.pods.p1.guest_vlans: pool guest_vlan of pod p1 in zone east belongs to cloud lab, and cloud "
+        "other declares it too; give each cloud its own database"
     )
 
 

@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from podwright.allocation import allocate
-from podwright.allocation.database import transaction
-from tests.unit.allocation.declaration import account, cloud
+from tests.unit.allocation.declaration import account, cloud, leases
 
 ROOT = Path(__file__).parents[3]
 
@@ -104,8 +103,7 @@ def test_an_empty_pool_fails_and_gives_nothing_to_anyone(tmp_path: Path) -> None
         "msg": "ranges: pool guest_vlan of pod p1 in zone east has no VLAN id left for network default of account d; "
         "it has 3 in all; extend ranges, or take holders away",
     }
-    with transaction(tmp_path / "leases.db", "preview") as repository:
-        assert repository.leases() == []
+    assert leases(tmp_path / "leases.db") == []
 
 
 def test_wrong_ranges_and_subnets_are_refused(tmp_path: Path) -> None:
@@ -113,12 +111,14 @@ def test_wrong_ranges_and_subnets_are_refused(tmp_path: Path) -> None:
     remedy = "a range of VLAN ids; give one VLAN id or two joined by a hyphen, the lower first, of 1 to 4094"
     assert result["msg"] == f"ranges: 9-5 is not {remedy}\nranges: 4095 is not {remedy}"
     [result] = play(tmp_path, subnets(tmp_path, "acme", fixed={"acme": "172.16.0.0/25"})).results
-    assert result["msg"] == "fixed: 172.16.0.0/25 is not a /24; give one"
+    assert result["msg"] == "fixed: 172.16.0.0/25 is not a subnet; give one such as 10.1.1.0/24"
 
 
 def test_a_cloud_s_lease_can_be_looked_up_but_not_given_up(tmp_path: Path) -> None:
     allocate(cloud(tmp_path, {"acme": account()}), preview=False)
-    looked_up, given_up = play(tmp_path, vlans(tmp_path, "acme"), vlans(tmp_path, "acme", state="absent")).results
+    looked_up, given_up = play(
+        tmp_path, vlans(tmp_path, "acme", ranges=[]), vlans(tmp_path, "acme", state="absent")
+    ).results
     assert looked_up == {"changed": False, "leases": {"acme": 101}}
     assert given_up["msg"] == (
         "accounts: 101 of network default of account acme belongs to cloud lab; "

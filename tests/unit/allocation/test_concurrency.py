@@ -13,10 +13,10 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from podwright.allocation import allocate
-from podwright.allocation.database import transaction
-from podwright.allocation.pools import Pool
-from podwright.allocation.single_pool import ask, vlan_pool
-from tests.unit.allocation.declaration import NOW, account, cloud, records
+from podwright.allocation.database import Database
+from podwright.allocation.pools import SHARED, Pool
+from podwright.allocation.single_pool import ask
+from tests.unit.allocation.declaration import NOW, account, cloud, leases, records
 
 FORK = get_context("fork")
 PROCESSES = 4
@@ -28,7 +28,7 @@ def test_controllers_at_once_never_double_or_lose_a_value(tmp_path: Path) -> Non
     database = tmp_path / "leases.db"
 
     def work(number: int) -> None:
-        pool = vlan_pool("east", "p1", ["101-999"])
+        pool = Pool("guest_vlan", "east/p1", {SHARED: (range(101, 1000),)}, "ranges")
         for round_ in range(ROUNDS):
             accounts = [f"a{number}-{round_}-{each}" for each in range(5)]
             _ask(database, accounts, "present", pool)
@@ -37,12 +37,11 @@ def test_controllers_at_once_never_double_or_lose_a_value(tmp_path: Path) -> Non
     exit_codes = _together([lambda number=number: work(number) for number in range(PROCESSES)])  # type: ignore[misc]
 
     assert exit_codes == [0] * PROCESSES
-    with transaction(database, "preview") as repository:
-        leases = repository.leases()
-    held = [lease for lease in leases if lease.state == "held"]
-    assert len({lease.value for lease in leases}) == len(leases)
+    found = leases(database)
+    held = [lease for lease in found if lease.state == "held"]
+    assert len({lease.value for lease in found}) == len(found)
     assert len(held) == PROCESSES * ROUNDS * 3
-    assert {lease.holder for lease in leases if lease.state == "held"} == {
+    assert {lease.holder for lease in found if lease.state == "held"} == {
         f"a{number}-{round_}-{each}/default"
         for number in range(PROCESSES)
         for round_ in range(ROUNDS)
@@ -56,8 +55,8 @@ def test_controllers_that_make_the_database_at_once_wait_for_each_other(tmp_path
     def work() -> None:
         for round_ in range(200):
             start.wait(timeout=20)
-            with transaction(tmp_path / f"{round_}.db", "write") as repository:
-                repository.leases()
+            with Database(tmp_path / f"{round_}.db") as database:
+                database.write(lambda repository: repository.leases())
 
     assert _together([work] * PROCESSES) == [0] * PROCESSES
 
@@ -111,7 +110,9 @@ class _Killer:
 
 
 def _ask(database: Path, accounts: list[str], state: Literal["present", "absent"], pool: Pool) -> None:
-    ask(str(database), pool, accounts, network="default", state=state, fixed={}, quarantine_hours=0, preview=False)
+    holders = [f"{account}/default" for account in accounts]
+    with Database(database) as opened:
+        ask(opened, pool, holders, purpose="guest_network", state=state, fixed={}, quarantine_hours=0, preview=False)
 
 
 def _together(jobs: list[Callable[[], None]]) -> list[int | None]:

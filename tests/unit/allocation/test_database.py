@@ -8,20 +8,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Engine
 
 from podwright.allocation import allocate
-from podwright.allocation.database import transaction
+from podwright.allocation.database import Database
+from podwright.allocation.migrations import upgrade
+from podwright.allocation.schema import METADATA
 from podwright.errors import AllocationError
 from tests.unit.allocation.declaration import NOW, account, cloud, records
 
 ACCOUNTS = {"acme": account("web1")}
+FORMS = "a path, sqlite:///<path>, mariadb://<user>@<host>/<database> or postgresql://<user>@<host>/<database>"
 
 
 def refusal(database: str | Path) -> str:
-    with pytest.raises(AllocationError) as raised, transaction(database, "write") as repository:
-        repository.leases()
+    with pytest.raises(AllocationError) as raised, Database(database) as opened:
+        opened.write(lambda repository: repository.leases())
     return str(raised.value)
 
 
@@ -55,32 +60,42 @@ def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
         connection.execute("UPDATE alembic_version SET version_num = '0007'")
     connection.close()
     assert refusal(path) == (
-        f"database {path}: has schema version 0007, and this podwright knows versions up to 0002; "
+        f"database {path}: has schema version 0007, and this podwright knows versions up to 0003; "
         "use the podwright that wrote it, or a newer one"
     )
 
 
-def test_an_older_schema_is_upgraded_with_its_placements(tmp_path: Path) -> None:
-    declared = cloud(tmp_path, ACCOUNTS)
-    allocate(declared, preview=False, now=NOW)
-    with sqlite3.connect(tmp_path / "leases.db") as connection:
-        connection.executescript(
-            """
-            ALTER TABLE placement RENAME TO newer;
-            CREATE TABLE placement (scope, domain, hypervisor, vcpus, memory_mib, cloud, since, state,
-                                    PRIMARY KEY (scope, domain)) WITHOUT ROWID;
-            INSERT INTO placement SELECT scope, domain, hypervisor, vcpus, memory_mib, cloud, since, state FROM newer;
-            DROP TABLE newer;
-            UPDATE alembic_version SET version_num = '0001';
-            """
-        )
+def test_an_older_schema_is_upgraded_with_all_that_it_holds(tmp_path: Path) -> None:
+    subnets = {"acme": account("web1", subnet="auto")}
+    expected = allocate(cloud(tmp_path / "new", subnets), preview=False, now=NOW).leases
+    old, new = tmp_path / "old/leases.db", tmp_path / "new/leases.db"
+    old.parent.mkdir()
+    engine = create_engine(f"sqlite:///{old}")
+    with engine.begin() as connection:
+        upgrade(connection, to="0002")
+    engine.dispose()
+    with sqlite3.connect(old) as connection:
+        connection.execute("ATTACH ? AS new", [str(new)])
+        connection.executescript("""
+            INSERT INTO lease SELECT pool, scope, CASE pool WHEN 'guest_subnet' THEN value * 256 ELSE value END, holder,
+                                     purpose, cloud, since, state, until FROM new.lease;
+            INSERT INTO placement SELECT scope, domain, hypervisor, vcpus, memory_mib, cloud, since, state
+                                  FROM new.placement;
+            INSERT INTO device SELECT * FROM new.device;
+        """)
     connection.close()
-    assert not allocate(declared, preview=True, now=NOW).changed
-    assert not allocate(declared, preview=False, now=NOW).changed
-    elsewhere = {"acme": account("web1", hypervisor="p1-hv1")}
-    allocate(cloud(tmp_path, elsewhere), preview=False, now=NOW)
-    elsewhere = {"acme": account("web1", hypervisor="p1-hv2")}
-    assert allocate(cloud(tmp_path, elsewhere), preview=False, now=NOW).leases.moved_from
+    declared = cloud(tmp_path / "old", subnets)
+    assert allocate(declared, preview=True, now=NOW).leases == expected
+    assert allocate(declared, preview=False, now=NOW).leases == expected
+    assert records(declared) == records(cloud(tmp_path / "new", subnets))
+
+
+def test_upgraded_tables_are_those_of_a_new_database(tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path}/leases.db")
+    with engine.begin() as connection:
+        upgrade(connection)
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+    engine.dispose()
 
 
 def test_a_database_of_something_else_is_refused(tmp_path: Path) -> None:
@@ -108,10 +123,10 @@ def test_a_path_below_a_file_is_refused(tmp_path: Path) -> None:
     ("url", "message"),
     [
         (
-            "mysql+pymysql://podwright:hush-hush@db.example/leases?ssl_key=hush-hush",
-            "database: mysql://db.example/leases is of a kind that is not supported; give a path, or sqlite:///<path>",
+            "oracle://podwright:hush-hush@db.example/leases?ssl_key=hush-hush",
+            f"database: oracle://db.example/leases is of a kind that is not supported; give {FORMS}",
         ),
-        ("://podwright:hush-hush@db.example", "database: is not a URL; give a path, or sqlite:///<path>"),
+        ("://podwright:hush-hush@db.example", f"database: is not a URL; give {FORMS}"),
         ("sqlite://", "database: leases in memory would be forgotten; give a path, or sqlite:///<path>"),
     ],
 )
@@ -156,8 +171,8 @@ def test_every_statement_of_a_run_finds_its_rows_by_an_index(tmp_path: Path) -> 
     event.listen(Engine, "before_cursor_execute", note)
     try:
         allocate(cloud(tmp_path, {}), preview=False, now=NOW)
-        with transaction(tmp_path / "leases.db", "preview") as repository:
-            repository.leases("guest_vlan", "east/p1")
+        with Database(tmp_path / "leases.db") as database:
+            database.preview(lambda repository: repository.leases("guest_vlan", "east/p1"))
     finally:
         event.remove(Engine, "before_cursor_execute", note)
 
@@ -171,7 +186,6 @@ def test_every_statement_of_a_run_finds_its_rows_by_an_index(tmp_path: Path) -> 
     }
     connection.close()
     assert plans == {
-        "DELETE FROM lease WHERE lease.until <= ?": ["SEARCH lease USING COVERING INDEX lease_until (until<?)"],
         "UPDATE lease SET holder=?, purpose=?, cl": ["SEARCH lease USING PRIMARY KEY (pool=? AND scope=? AND value=?)"],
         "SELECT lease.pool, lease.scope, lease.va": ["SEARCH lease USING PRIMARY KEY (pool=? AND scope=?)"],
     }

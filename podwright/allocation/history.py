@@ -1,0 +1,66 @@
+"""What was done to leases, by whom and when; and what that says about the time to come. Pure but for `this_run`."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from typing import NamedTuple
+
+from podwright.allocation.grant import Lease, LeaseChange
+from podwright.allocation.placement import Placement, PlacementChange
+from podwright.allocation.pools import shown
+
+PLACEMENT_POOL = "placement"
+DECLARED = "declared"
+
+
+class Run(NamedTuple):
+    """Who changes leases: an operator or a job, on a controller, with a command."""
+
+    operator: str
+    host: str
+    command: str
+
+
+class Event(NamedTuple):
+    """One change. `before` and `after` are states of a lease, or what a pool was declared to hold; None is none."""
+
+    at: int
+    """When (Unix time, s)"""
+    pool: str
+    scope: str
+    value: int | None
+    holder: str
+    purpose: str
+    before: str | None
+    after: str | None
+
+    @property
+    def shown(self) -> str:
+        """The value as operators write it."""
+        return "" if self.value is None else shown(self.pool, self.value)  # type: ignore[arg-type]
+
+
+def this_run(command: str) -> Run:
+    """Whoever runs this process; under sudo, whoever called it.
+
+    Args:
+        command: what it does, in words of ours: a command line may hold secrets.
+    """
+    try:
+        operator = os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, as containers have
+        operator = str(os.getuid())
+    return Run(operator[:64], socket.gethostname()[:255], command[:191])
+
+
+def event_of(change: LeaseChange | PlacementChange, at: int) -> Event:
+    """The entry for a change of a lease or placement."""
+    record = change.after or change.before
+    assert record is not None
+    before, after = (None if each is None else each.state for each in (change.before, change.after))
+    if isinstance(record, Placement):
+        return Event(at, PLACEMENT_POOL, record.scope, None, record.domain, record.hypervisor, before, after)
+    assert isinstance(record, Lease)
+    return Event(at, record.pool, record.scope, record.value, record.holder, record.purpose, before, after)

@@ -1,0 +1,273 @@
+"""The leases and placements of a database, inside one transaction."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import BindParameter, Connection, Executable, Table, bindparam, delete, insert, select, update
+
+from podwright.allocation.free import FreeRange, FreeValues
+from podwright.allocation.grant import Lease, LeaseChange, Request
+from podwright.allocation.history import DECLARED, Event, Run, event_of
+from podwright.allocation.placement import Placement, PlacementChange
+from podwright.allocation.pools import DeclaredPool, Pool, PoolName
+from podwright.allocation.schema import DEVICE, FREE_RANGE, HISTORY, LEASE, PLACEMENT, POOL, RUN
+
+# Up to so many rows are looked up one by one; more are read with all that stands beside them.
+_FEW = 64
+
+
+class Repository:
+    """What is leased and placed, free and known; changes are written down with who made them."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.changed = False
+        """Whether anything was written"""
+        self.run: tuple[Run, int | None] = (Run("", "", ""), None)
+        """Who changes something, and the number of the run where it has one already"""
+
+    # Waiting for others
+
+    def lock(self, pool: PoolName, scope: str) -> None:
+        """Keep other controllers from leasing from a pool until this transaction ends; SQLite lets in one at a time."""
+        if self._connection.dialect.name != "sqlite":
+            self._connection.execute(_LOCK_ONE, {"the_pool": pool, "the_scope": scope})
+
+    def lock_all(self) -> None:
+        """Keep other controllers from leasing from any pool that there is."""
+        if self._connection.dialect.name != "sqlite":
+            self._connection.execute(_LOCK_ALL)
+
+    # Pools and what is free in them
+
+    def pool(self, pool: PoolName, scope: str) -> DeclaredPool | None:
+        """A pool as it was last declared; None when it never was."""
+        row = self._connection.execute(_POOL, {"the_pool": pool, "the_scope": scope}).first()
+        return DeclaredPool(*row) if row else None
+
+    def pools(self) -> dict[tuple[str, str], DeclaredPool]:
+        """Every pool that was ever declared, by name and scope."""
+        rows = (DeclaredPool(*row) for row in self._connection.execute(_POOLS.order_by(*POOL.primary_key)))
+        return {(pool.pool, pool.scope): pool for pool in rows}
+
+    def declare(
+        self, pools: Iterable[Pool], known: Mapping[tuple[str, str], DeclaredPool], cloud: str | None, now: int
+    ) -> None:
+        """Write down what pools hold now, and who says so; `known` is how they were declared before."""
+        new, changed, events = [], [], []
+        for pool in pools:
+            before = known.get((pool.name, pool.scope))
+            row: dict[str, Any] = {"declared": pool.declared, "declared_at": pool.declared_at, "cloud": cloud}
+            if before is None:
+                new.append({"pool": pool.name, "scope": pool.scope, "revision": 0, **row})
+            else:
+                key = {"the_pool": pool.name, "the_scope": pool.scope}
+                changed.append(key | {f"new_{name}": each for name, each in row.items()})
+            text = before and before.declared
+            events.append(Event(now, pool.name, pool.scope, None, "", DECLARED, text, pool.declared))
+        self._write(insert(POOL), new)
+        self._write(_DECLARE, changed)
+        self._record(events)
+
+    def free_ranges(self) -> dict[tuple[str, str], list[FreeRange]]:
+        """Every free range, by pool and scope."""
+        found = defaultdict(list)
+        for row in self._connection.execute(select(FREE_RANGE)):
+            found[row.pool, row.scope].append(FreeRange(row.section, row.last, row.first))
+        return found
+
+    def all_free(self, pool: Pool) -> list[FreeRange]:
+        """Every free range of a pool, as they are written down."""
+        key = {"the_pool": pool.name, "the_scope": pool.scope}
+        return [FreeRange(*row) for row in self._connection.execute(_FREE_ALL, key)]
+
+    def free(self, pool: Pool, lowest: Iterable[tuple[str, ...]] = (), around: Collection[int] = ()) -> FreeValues:
+        """The free values of a pool: as many of the lowest as there are `lowest`, and those at or beside `around`.
+
+        Args:
+            pool: as it is declared.
+            lowest: for each value that will be asked for, the sections that it may come from.
+            around: values that will be taken or given back.
+        """
+        needed = Counter(section for sections in lowest for section in sections if section in pool.sections)
+        if len(around) > _FEW:
+            return FreeValues(pool, self.all_free(pool))
+        key = {"the_pool": pool.name, "the_scope": pool.scope}
+        rows: list[Any] = []
+        for section, count in sorted(needed.items()):
+            rows += self._connection.execute(_FREE_LOWEST, key | {"the_section": section, "the_count": count})
+        for value in around:
+            section_of = pool.section_of(value)
+            if section_of is not None:
+                at = {"the_section": section_of, "the_value": value - 1}
+                rows += self._connection.execute(_FREE_AROUND, key | at)
+        return FreeValues(pool, {FreeRange(*row) for row in rows})
+
+    def save_free(self, values: Iterable[FreeValues]) -> None:
+        """Write down what became of free ranges."""
+        gone, changed, new = [], [], []
+        for each in values:
+            changes = each.changes()
+            of_pool = {"pool": each.pool.name, "scope": each.pool.scope}
+            key = {f"the_{name}": text for name, text in of_pool.items()}
+            gone += [key | {"the_section": row.section, "the_last": row.last} for row in changes.gone]
+            changed += [
+                key | {"the_section": row.section, "the_last": row.last, "new_first": row.first}
+                for row in changes.moved
+            ]
+            new += [of_pool | row._asdict() for row in changes.new]
+        self._write(_FREE_DELETE, gone)
+        self._write(_FREE_UPDATE, changed)
+        self._write(insert(FREE_RANGE), new)
+
+    # Leases
+
+    def leases(self, pool: PoolName | None = None, scope: str | None = None) -> list[Lease]:
+        """The leases of one pool in one scope, or all of them."""
+        wanted = select(LEASE)
+        if pool is not None:
+            wanted = wanted.where(LEASE.c.pool == pool, LEASE.c.scope == scope)
+        wanted = wanted.order_by(*LEASE.primary_key)
+        return [Lease(*row) for row in self._connection.execute(wanted)]
+
+    def leases_for(self, pool: Pool, requests: Sequence[Request]) -> list[Lease]:
+        """The leases of a pool that matter for requests: what the holders have, and who has the fixed values."""
+        if len(requests) > _FEW:
+            return self.leases(pool.name, pool.scope)
+        key = {"the_pool": pool.name, "the_scope": pool.scope}
+        found = set()
+        for request in requests:
+            rows = list(self._connection.execute(_OF_HOLDER, key | {"the_holder": request.holder}))
+            if request.fixed is not None:
+                rows += self._connection.execute(_OF_VALUE, key | {"the_value": request.fixed})
+            found |= {Lease(*row) for row in rows}
+        return sorted(found, key=lambda lease: lease.value)
+
+    def expire(self, now: int) -> None:
+        """Free the values whose quarantine ended at `now` (Unix time, s) or before."""
+        expired = [Lease(*row) for row in self._connection.execute(_EXPIRED, {"now": now})]
+        if expired:
+            self.save([LeaseChange(lease, None) for lease in expired], [], now)
+            self.save_free(self.returned(expired))
+
+    def returned(self, leases: Iterable[Lease]) -> list[FreeValues]:
+        """The free values of the pools that these leases were from, with theirs given back."""
+        values = defaultdict(list)
+        for lease in leases:
+            values[lease.pool, lease.scope].append(lease.value)
+        returned = []
+        for (name, scope), those in values.items():
+            declared = self.pool(name, scope)
+            if declared is not None:
+                free = self.free(declared.as_pool(), around=those)
+                for value in those:
+                    free.give_back(value)
+                returned.append(free)
+        return returned
+
+    # Placements and devices
+
+    def placements(self) -> list[Placement]:
+        """Where every domain is, or may still be."""
+        wanted = select(PLACEMENT).order_by(*PLACEMENT.primary_key)
+        return [Placement(*row) for row in self._connection.execute(wanted)]
+
+    def devices(self, cloud: str) -> set[tuple[str, str]]:
+        """The devices (name, kind) of a cloud that may carry a lease."""
+        wanted = select(DEVICE.c.name, DEVICE.c.kind).where(DEVICE.c.cloud == cloud)
+        return {(name, kind) for name, kind in self._connection.execute(wanted)}
+
+    def add_devices(self, cloud: str, devices: Iterable[tuple[str, str]]) -> None:
+        """Remember devices that were not known."""
+        rows = [{"cloud": cloud, "name": name, "kind": kind} for name, kind in sorted(devices)]
+        self._write(insert(DEVICE), rows)
+
+    def forget_devices(self, cloud: str, devices: Iterable[tuple[str, str]]) -> None:
+        """Forget devices that carry nothing any more."""
+        this_one = [column == bindparam(f"the_{column.name}") for column in DEVICE.primary_key]
+        rows = [{"the_cloud": cloud, "the_name": name, "the_kind": kind} for name, kind in sorted(devices)]
+        self._write(delete(DEVICE).where(*this_one), rows)
+
+    # Changes
+
+    def save(self, leases: Sequence[LeaseChange], placements: Sequence[PlacementChange], now: int) -> None:
+        """Write all changes down, what goes before what comes, and that they were made."""
+        self._save(LEASE, leases)
+        self._save(PLACEMENT, placements)
+        self._record([event_of(change, now) for changes in (leases, placements) for change in changes])
+
+    def _save(self, table: Table, changes: Iterable[LeaseChange] | Iterable[PlacementChange]) -> None:
+        gone, changed, new = [], [], []
+        for before, after in changes:
+            if after is None:
+                gone.append(_row(table, before))
+            elif before is None:
+                new.append(_row(table, after))
+            else:
+                changed.append(_row(table, after))
+        # A parameter of an UPDATE or DELETE cannot have the name of a column.
+        keys = [(column, f"the_{column.name}") for column in table.primary_key]
+        this_one = [column == bindparam(name) for column, name in keys]
+        rest: dict[str, BindParameter[Any]] = {
+            column.name: bindparam(f"new_{column.name}") for column in table.columns if not column.primary_key
+        }
+        self._write(delete(table).where(*this_one), [{name: row[key.name] for key, name in keys} for row in gone])
+        self._write(
+            update(table).where(*this_one).values(rest),
+            [
+                {name: row[key.name] for key, name in keys} | {f"new_{name}": row[name] for name in rest}
+                for row in changed
+            ],
+        )
+        self._write(insert(table), new)
+
+    def _record(self, events: Sequence[Event]) -> None:
+        if not events:
+            return
+        run, number = self.run
+        if number is None:
+            inserted = self._connection.execute(insert(RUN), {"at": events[0].at, **run._asdict()})
+            number = inserted.inserted_primary_key[0]  # type: ignore[index]
+            self.run = (run, number)
+        self._write(insert(HISTORY), [{"run": number, **event._asdict()} for event in events])
+
+    def _write(self, statement: Executable, rows: list[dict[str, Any]]) -> None:
+        if rows:
+            self.changed = True
+            self._connection.execute(statement, rows)
+
+
+def _row(table: Table, record: Lease | Placement | None) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in table.columns.keys()}  # noqa: SIM118 (not a dict)
+
+
+# Statements of the way that every single lease takes: made once, so that SQLAlchemy compiles them once.
+
+_of_pool = (POOL.c.pool == bindparam("the_pool"), POOL.c.scope == bindparam("the_scope"))
+_LOCK_ONE = update(POOL).where(*_of_pool).values(revision=POOL.c.revision + 1)
+_LOCK_ALL = update(POOL).values(revision=POOL.c.revision + 1)
+_POOLS = select(POOL.c.pool, POOL.c.scope, POOL.c.declared, POOL.c.declared_at, POOL.c.cloud)
+_POOL = _POOLS.where(*_of_pool)
+_DECLARE = (
+    update(POOL)
+    .where(*_of_pool)
+    .values({name: bindparam(f"new_{name}") for name in ("declared", "declared_at", "cloud")})
+)
+
+_leased = select(LEASE).where(LEASE.c.pool == bindparam("the_pool"), LEASE.c.scope == bindparam("the_scope"))
+_OF_HOLDER = _leased.where(LEASE.c.holder == bindparam("the_holder"))
+_OF_VALUE = _leased.where(LEASE.c.value == bindparam("the_value"))
+_EXPIRED = select(LEASE).where(LEASE.c.until <= bindparam("now")).order_by(*LEASE.primary_key)
+
+_in_free = (FREE_RANGE.c.pool == bindparam("the_pool"), FREE_RANGE.c.scope == bindparam("the_scope"))
+_in_section = (*_in_free, FREE_RANGE.c.section == bindparam("the_section"))
+_free = select(FREE_RANGE.c.section, FREE_RANGE.c.last, FREE_RANGE.c.first).order_by(FREE_RANGE.c.last)
+_FREE_ALL = _free.where(*_in_free)
+_FREE_LOWEST = _free.where(*_in_section).limit(bindparam("the_count"))
+_FREE_AROUND = _free.where(*_in_section, FREE_RANGE.c.last >= bindparam("the_value")).limit(2)
+_this_range = (*_in_section, FREE_RANGE.c.last == bindparam("the_last"))
+_FREE_DELETE = delete(FREE_RANGE).where(*_this_range)
+_FREE_UPDATE = update(FREE_RANGE).where(*_this_range).values(first=bindparam("new_first"))

@@ -1,0 +1,159 @@
+"""The tables that leases are kept in. A change here is a new revision in `migrations/versions` too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects import mysql
+from sqlalchemy.engine import Dialect
+
+SCHEMA_VERSION = "0003"
+
+METADATA = MetaData()
+
+
+def _words(length: int) -> String:
+    """Text that is equal only to the same bytes: MariaDB would otherwise take `a`, `A` and `a ` for one holder."""
+    return String(length).with_variant(mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_nopad_bin"), "mysql")
+
+
+# SQLite counts rows by itself only in a column of exactly this type (https://www.sqlite.org/autoinc.html).
+_COUNTED = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _has_partial_indexes(*_: Any, dialect: Dialect, **__: Any) -> bool:
+    return dialect.name != "mysql"
+
+
+# Alembic's own, so that `alembic` reads it too.
+VERSION = Table("alembic_version", METADATA, Column("version_num", String(32), primary_key=True))
+
+# A pool as it was last declared; the row is also the lock of whoever leases from it.
+POOL = Table(
+    "pool",
+    METADATA,
+    Column("pool", _words(32), nullable=False),
+    Column("scope", _words(191), nullable=False),
+    Column("declared", Text().with_variant(mysql.MEDIUMTEXT(), "mysql"), nullable=False),
+    Column("declared_at", _words(255), nullable=False),
+    Column("cloud", _words(63)),
+    Column("revision", BigInteger, nullable=False),
+    PrimaryKeyConstraint("pool", "scope"),
+    sqlite_with_rowid=False,
+)
+
+LEASE = Table(
+    "lease",
+    METADATA,
+    Column("pool", _words(32), nullable=False),
+    Column("scope", _words(191), nullable=False),
+    Column("value", BigInteger, nullable=False),
+    Column("holder", _words(191), nullable=False),
+    Column("purpose", _words(64), nullable=False),
+    Column("cloud", _words(63)),
+    Column("since", BigInteger, nullable=False),
+    Column("state", _words(16), nullable=False),
+    Column("until", BigInteger),
+    Column("superseded", BigInteger, nullable=False),
+    PrimaryKeyConstraint("pool", "scope", "value"),
+    UniqueConstraint("pool", "scope", "holder", "purpose", "superseded", name="one_lease_per_holder_and_purpose"),
+    CheckConstraint("state in ('held', 'releasing', 'quarantine')", name="known_state"),
+    CheckConstraint("(state = 'quarantine') = (until is not null)", name="only_quarantine_ends"),
+    CheckConstraint("superseded = 0 or (superseded = value and state <> 'held')", name="superseded_is_not_held"),
+    sqlite_with_rowid=False,
+)
+Index("lease_until", LEASE.c.until, sqlite_where=LEASE.c.until.is_not(None))
+
+# What no lease has: the lowest free value is found without reading the leases.
+FREE_RANGE = Table(
+    "free_range",
+    METADATA,
+    Column("pool", _words(32), nullable=False),
+    Column("scope", _words(191), nullable=False),
+    Column("section", _words(63), nullable=False),
+    # A range gives away its first value: its last is what it can be known by.
+    Column("last", BigInteger, nullable=False),
+    Column("first", BigInteger, nullable=False),
+    PrimaryKeyConstraint("pool", "scope", "section", "last"),
+    CheckConstraint("first <= last", name="not_empty"),
+    sqlite_with_rowid=False,
+)
+
+PLACEMENT = Table(
+    "placement",
+    METADATA,
+    Column("scope", _words(191), nullable=False),
+    Column("domain", _words(191), nullable=False),
+    Column("hypervisor", _words(63), nullable=False),
+    Column("vcpus", Integer, nullable=False),
+    Column("memory_mib", Integer, nullable=False),
+    Column("cloud", _words(63), nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("state", _words(16), nullable=False),
+    PrimaryKeyConstraint("scope", "domain", "hypervisor"),
+    CheckConstraint("state in ('held', 'releasing')", name="known_placement_state"),
+    sqlite_with_rowid=False,
+)
+# A domain runs once. (MariaDB has no such index; there the lock of the pod's pool alone sees to it.)
+Index(
+    "one_held_placement_per_domain",
+    PLACEMENT.c.scope,
+    PLACEMENT.c.domain,
+    unique=True,
+    sqlite_where=PLACEMENT.c.state == "held",
+    postgresql_where=PLACEMENT.c.state == "held",
+).ddl_if(callable_=_has_partial_indexes)
+
+# Every device that may carry a lease, also one that has left the declaration since.
+DEVICE = Table(
+    "device",
+    METADATA,
+    Column("cloud", _words(63), nullable=False),
+    Column("name", _words(63), nullable=False),
+    Column("kind", _words(16), nullable=False),
+    PrimaryKeyConstraint("cloud", "name", "kind"),
+    sqlite_with_rowid=False,
+)
+
+# Who changed something, once for all changes of a run.
+RUN = Table(
+    "run",
+    METADATA,
+    Column("id", _COUNTED, primary_key=True, autoincrement=True),
+    Column("at", BigInteger, nullable=False),
+    Column("operator", _words(64), nullable=False),
+    Column("host", _words(255), nullable=False),
+    Column("command", _words(191), nullable=False),
+)
+
+# Every change there ever was; rows are added and never touched again. Of a lease, `before` and `after` are its states;
+# of a pool, which has no value, what was declared; of a placement, `holder` is the domain, `purpose` the hypervisor.
+HISTORY = Table(
+    "history",
+    METADATA,
+    Column("id", _COUNTED, primary_key=True, autoincrement=True),
+    Column("run", _COUNTED, ForeignKey("run.id"), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("pool", _words(32), nullable=False),
+    Column("scope", _words(191), nullable=False),
+    Column("value", BigInteger),
+    Column("holder", _words(191), nullable=False),
+    Column("purpose", _words(64), nullable=False),
+    Column("before", Text().with_variant(mysql.MEDIUMTEXT(), "mysql")),
+    Column("after", Text().with_variant(mysql.MEDIUMTEXT(), "mysql")),
+)
+Index("history_of_value", HISTORY.c.pool, HISTORY.c.scope, HISTORY.c.value)
