@@ -65,6 +65,12 @@ class Database:
         self._connection: Connection | None = None
         self._prepared = False
         self._was_reached = False
+        self._retrying = Retrying(
+            retry=retry_if_exception(self._is_worth_another_try),
+            wait=wait_random_exponential(multiplier=0.005, max=1),
+            stop=stop_after_delay(RETRY_TIMEOUT_S),
+            reraise=True,
+        )
 
     def __enter__(self) -> Database:
         return self
@@ -103,12 +109,7 @@ class Database:
 
     def _attempt(self, once: Callable[[], Result]) -> Result:
         with _explained(self._url):
-            for attempt in Retrying(
-                retry=retry_if_exception(self._is_worth_another_try),
-                wait=wait_random_exponential(multiplier=0.005, max=1),
-                stop=stop_after_delay(RETRY_TIMEOUT_S),
-                reraise=True,
-            ):
+            for attempt in self._retrying:
                 with attempt:
                     return once()
         raise AssertionError("tenacity returns or raises")

@@ -6,7 +6,16 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Executable, Table, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Integer,
+    Table,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
 
 from podwright.allocation.free import FreeRange, FreeValues
 from podwright.allocation.grant import Lease, LeaseChange, Request
@@ -14,6 +23,7 @@ from podwright.allocation.history import DECLARED, Event, Run, event_of
 from podwright.allocation.placement import Placement, PlacementChange
 from podwright.allocation.pools import DeclaredPool, Pool, PoolName
 from podwright.allocation.schema import DEVICE, FREE_RANGE, HISTORY, LEASE, PLACEMENT, POOL, RUN
+from podwright.allocation.statement import Parameters, Statement
 
 # Up to so many rows are looked up one by one; more are read with all that stands beside them.
 _FEW = 64
@@ -34,18 +44,18 @@ class Repository:
     def lock(self, pool: PoolName, scope: str) -> None:
         """Keep other controllers from leasing from a pool until this transaction ends; SQLite lets in one at a time."""
         if self._connection.dialect.name != "sqlite":
-            self._connection.execute(_LOCK_ONE, {"the_pool": pool, "the_scope": scope})
+            self._run(_LOCK_ONE, {"the_pool": pool, "the_scope": scope})
 
     def lock_all(self) -> None:
         """Keep other controllers from leasing from any pool that there is."""
         if self._connection.dialect.name != "sqlite":
-            self._connection.execute(_LOCK_ALL)
+            self._run(_LOCK_ALL, {})
 
     # Pools and what is free in them
 
     def pool(self, pool: PoolName, scope: str) -> DeclaredPool | None:
         """A pool as it was last declared; None when it never was."""
-        row = self._connection.execute(_POOL, {"the_pool": pool, "the_scope": scope}).first()
+        row = self._run(_POOL, {"the_pool": pool, "the_scope": scope}).first()
         return DeclaredPool(*row) if row else None
 
     def pools(self) -> dict[tuple[str, str], DeclaredPool]:
@@ -68,7 +78,7 @@ class Repository:
                 changed.append(key | {f"new_{name}": each for name, each in row.items()})
             text = before and before.declared
             events.append(Event(now, pool.name, pool.scope, None, "", DECLARED, text, pool.declared))
-        self._write(insert(POOL), new)
+        self._write(_INSERT_POOL, new)
         self._write(_DECLARE, changed)
         self._record(events)
 
@@ -82,7 +92,7 @@ class Repository:
     def all_free(self, pool: Pool) -> list[FreeRange]:
         """Every free range of a pool, as they are written down."""
         key = {"the_pool": pool.name, "the_scope": pool.scope}
-        return [FreeRange(*row) for row in self._connection.execute(_FREE_ALL, key)]
+        return [FreeRange(*row) for row in self._run(_FREE_ALL, key)]
 
     def free(self, pool: Pool, lowest: Iterable[tuple[str, ...]] = (), around: Collection[int] = ()) -> FreeValues:
         """The free values of a pool: as many of the lowest as there are `lowest`, and those at or beside `around`.
@@ -98,12 +108,12 @@ class Repository:
         key = {"the_pool": pool.name, "the_scope": pool.scope}
         rows: list[Any] = []
         for section, count in sorted(needed.items()):
-            rows += self._connection.execute(_FREE_LOWEST, key | {"the_section": section, "the_count": count})
+            rows += self._run(_FREE_LOWEST, key | {"the_section": section, "the_count": count})
         for value in around:
             section_of = pool.section_of(value)
             if section_of is not None:
                 at = {"the_section": section_of, "the_value": value - 1}
-                rows += self._connection.execute(_FREE_AROUND, key | at)
+                rows += self._run(_FREE_AROUND, key | at)
         return FreeValues(pool, {FreeRange(*row) for row in rows})
 
     def save_free(self, values: Iterable[FreeValues]) -> None:
@@ -121,7 +131,7 @@ class Repository:
             new += [of_pool | row._asdict() for row in changes.new]
         self._write(_FREE_DELETE, gone)
         self._write(_FREE_UPDATE, changed)
-        self._write(insert(FREE_RANGE), new)
+        self._write(_INSERT_FREE_RANGE, new)
 
     # Leases
 
@@ -140,15 +150,15 @@ class Repository:
         key = {"the_pool": pool.name, "the_scope": pool.scope}
         found = set()
         for request in requests:
-            rows = list(self._connection.execute(_OF_HOLDER, key | {"the_holder": request.holder}))
+            rows = list(self._run(_OF_HOLDER, key | {"the_holder": request.holder}))
             if request.fixed is not None:
-                rows += self._connection.execute(_OF_VALUE, key | {"the_value": request.fixed})
+                rows += self._run(_OF_VALUE, key | {"the_value": request.fixed})
             found |= {Lease(*row) for row in rows}
         return sorted(found, key=lambda lease: lease.value)
 
     def expire(self, now: int) -> None:
         """Free the values whose quarantine ended at `now` (Unix time, s) or before."""
-        expired = [Lease(*row) for row in self._connection.execute(_EXPIRED, {"now": now})]
+        expired = [Lease(*row) for row in self._run(_EXPIRED, {"now": now})]
         if expired:
             self.save([LeaseChange(lease, None) for lease in expired], [], now)
             self.save_free(self.returned(expired))
@@ -183,13 +193,12 @@ class Repository:
     def add_devices(self, cloud: str, devices: Iterable[tuple[str, str]]) -> None:
         """Remember devices that were not known."""
         rows = [{"cloud": cloud, "name": name, "kind": kind} for name, kind in sorted(devices)]
-        self._write(insert(DEVICE), rows)
+        self._write(_INSERT_DEVICE, rows)
 
     def forget_devices(self, cloud: str, devices: Iterable[tuple[str, str]]) -> None:
         """Forget devices that carry nothing any more."""
-        this_one = [column == bindparam(f"the_{column.name}") for column in DEVICE.primary_key]
         rows = [{"the_cloud": cloud, "the_name": name, "the_kind": kind} for name, kind in sorted(devices)]
-        self._write(delete(DEVICE).where(*this_one), rows)
+        self._write(_DELETE_DEVICE, rows)
 
     # Changes
 
@@ -208,21 +217,17 @@ class Repository:
                 new.append(_row(table, after))
             else:
                 changed.append(_row(table, after))
-        # A parameter of an UPDATE or DELETE cannot have the name of a column.
-        keys = [(column, f"the_{column.name}") for column in table.primary_key]
-        this_one = [column == bindparam(name) for column, name in keys]
-        rest: dict[str, BindParameter[Any]] = {
-            column.name: bindparam(f"new_{column.name}") for column in table.columns if not column.primary_key
-        }
-        self._write(delete(table).where(*this_one), [{name: row[key.name] for key, name in keys} for row in gone])
+        statements = _CHANGES[table.name]
+        self._write(statements.delete, [{f"the_{name}": row[name] for name in statements.keys} for row in gone])
         self._write(
-            update(table).where(*this_one).values(rest),
+            statements.update,
             [
-                {name: row[key.name] for key, name in keys} | {f"new_{name}": row[name] for name in rest}
+                {f"the_{name}": row[name] for name in statements.keys}
+                | {f"new_{name}": row[name] for name in statements.others}
                 for row in changed
             ],
         )
-        self._write(insert(table), new)
+        self._write(statements.insert, new)
 
     def _record(self, events: Sequence[Event]) -> None:
         if not events:
@@ -232,42 +237,68 @@ class Repository:
             inserted = self._connection.execute(insert(RUN), {"at": events[0].at, **run._asdict()})
             number = inserted.inserted_primary_key[0]  # type: ignore[index]
             self.run = (run, number)
-        self._write(insert(HISTORY), [{"run": number, **event._asdict()} for event in events])
+        self._write(_INSERT_HISTORY, [{"run": number, **event._asdict()} for event in events])
 
-    def _write(self, statement: Executable, rows: list[dict[str, Any]]) -> None:
+    def _run(self, statement: Statement, parameters: Parameters) -> Any:
+        return statement.run(self._connection, parameters)
+
+    def _write(self, statement: Statement, rows: Sequence[Parameters]) -> None:
         if rows:
             self.changed = True
-            self._connection.execute(statement, rows)
+            statement.run_for_each(self._connection, rows)
 
 
-def _row(table: Table, record: Lease | Placement | None) -> dict[str, Any]:
-    return {name: getattr(record, name) for name in table.columns.keys()}  # noqa: SIM118 (not a dict)
+class _Changes:
+    """The statements that change rows of a table, by its primary key."""
+
+    def __init__(self, table: Table) -> None:
+        self.keys = [column.name for column in table.primary_key]
+        self.others = [column.name for column in table.columns if not column.primary_key]
+        # A parameter of an UPDATE or DELETE cannot have the name of a column.
+        this_one = [column == bindparam(f"the_{column.name}") for column in table.primary_key]
+        self.insert = Statement(insert(table))
+        self.delete = Statement(delete(table).where(*this_one))
+        self.update = Statement(
+            update(table).where(*this_one).values({name: bindparam(f"new_{name}") for name in self.others})
+        )
 
 
-# Statements of the way that every single lease takes: made once, so that SQLAlchemy compiles them once.
+_CHANGES = {table.name: _Changes(table) for table in (LEASE, PLACEMENT)}
+_INSERT_POOL, _INSERT_FREE_RANGE, _INSERT_DEVICE = (Statement(insert(table)) for table in (POOL, FREE_RANGE, DEVICE))
+# Rows are counted by the database.
+_INSERT_HISTORY = Statement(
+    insert(HISTORY).values({column.name: bindparam(column.name) for column in HISTORY.columns if column.name != "id"})
+)
+_DELETE_DEVICE = Statement(
+    delete(DEVICE).where(*(column == bindparam(f"the_{column.name}") for column in DEVICE.primary_key))
+)
 
 _of_pool = (POOL.c.pool == bindparam("the_pool"), POOL.c.scope == bindparam("the_scope"))
-_LOCK_ONE = update(POOL).where(*_of_pool).values(revision=POOL.c.revision + 1)
-_LOCK_ALL = update(POOL).values(revision=POOL.c.revision + 1)
+_LOCK_ONE = Statement(update(POOL).where(*_of_pool).values(revision=POOL.c.revision + 1))
+_LOCK_ALL = Statement(update(POOL).values(revision=POOL.c.revision + 1))
 _POOLS = select(POOL.c.pool, POOL.c.scope, POOL.c.declared, POOL.c.declared_at, POOL.c.cloud)
-_POOL = _POOLS.where(*_of_pool)
-_DECLARE = (
+_POOL = Statement(_POOLS.where(*_of_pool))
+_DECLARE = Statement(
     update(POOL)
     .where(*_of_pool)
     .values({name: bindparam(f"new_{name}") for name in ("declared", "declared_at", "cloud")})
 )
 
 _leased = select(LEASE).where(LEASE.c.pool == bindparam("the_pool"), LEASE.c.scope == bindparam("the_scope"))
-_OF_HOLDER = _leased.where(LEASE.c.holder == bindparam("the_holder"))
-_OF_VALUE = _leased.where(LEASE.c.value == bindparam("the_value"))
-_EXPIRED = select(LEASE).where(LEASE.c.until <= bindparam("now")).order_by(*LEASE.primary_key)
+_OF_HOLDER = Statement(_leased.where(LEASE.c.holder == bindparam("the_holder")))
+_OF_VALUE = Statement(_leased.where(LEASE.c.value == bindparam("the_value")))
+_EXPIRED = Statement(select(LEASE).where(LEASE.c.until <= bindparam("now")).order_by(*LEASE.primary_key))
 
 _in_free = (FREE_RANGE.c.pool == bindparam("the_pool"), FREE_RANGE.c.scope == bindparam("the_scope"))
 _in_section = (*_in_free, FREE_RANGE.c.section == bindparam("the_section"))
 _free = select(FREE_RANGE.c.section, FREE_RANGE.c.last, FREE_RANGE.c.first).order_by(FREE_RANGE.c.last)
-_FREE_ALL = _free.where(*_in_free)
-_FREE_LOWEST = _free.where(*_in_section).limit(bindparam("the_count"))
-_FREE_AROUND = _free.where(*_in_section, FREE_RANGE.c.last >= bindparam("the_value")).limit(2)
+_FREE_ALL = Statement(_free.where(*_in_free))
+_FREE_LOWEST = Statement(_free.where(*_in_section).limit(bindparam("the_count", type_=Integer)))
+_FREE_AROUND = Statement(_free.where(*_in_section, FREE_RANGE.c.last >= bindparam("the_value")).limit(2))
 _this_range = (*_in_section, FREE_RANGE.c.last == bindparam("the_last"))
-_FREE_DELETE = delete(FREE_RANGE).where(*_this_range)
-_FREE_UPDATE = update(FREE_RANGE).where(*_this_range).values(first=bindparam("new_first"))
+_FREE_DELETE = Statement(delete(FREE_RANGE).where(*_this_range))
+_FREE_UPDATE = Statement(update(FREE_RANGE).where(*_this_range).values(first=bindparam("new_first")))
+
+
+def _row(table: Table, record: Lease | Placement | None) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in table.columns.keys()}  # noqa: SIM118 (not a dict)

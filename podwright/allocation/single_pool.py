@@ -58,7 +58,9 @@ def opened(repository: Repository, wanted: Pool, now: int) -> Pool:
     repository.lock(wanted.name, wanted.scope)
     repository.expire(now)
     known = repository.pool(wanted.name, wanted.scope)
-    if known is not None and known.declared in (wanted.declared, "" if wanted.sections else known.declared):
+    if known is not None and known.declared == wanted.declared:
+        return wanted
+    if known is not None and not wanted.sections:
         return known.as_pool()
     if not wanted.sections:
         raise AllocationError(
