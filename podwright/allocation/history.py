@@ -8,7 +8,7 @@ import socket
 from typing import NamedTuple
 
 from podwright.allocation.grant import Lease, LeaseChange
-from podwright.allocation.placement import Placement, PlacementChange
+from podwright.allocation.placement import PlacementChange
 from podwright.allocation.pools import shown
 
 PLACEMENT_POOL = "placement"
@@ -57,10 +57,10 @@ def this_run(command: str) -> Run:
 
 def event_of(change: LeaseChange | PlacementChange, at: int) -> Event:
     """The entry for a change of a lease or placement."""
-    record = change.after or change.before
+    before, after = change
+    record = after or before
     assert record is not None
-    before, after = (None if each is None else each.state for each in (change.before, change.after))
-    if isinstance(record, Placement):
-        return Event(at, PLACEMENT_POOL, record.scope, None, record.domain, record.hypervisor, before, after)
-    assert isinstance(record, Lease)
-    return Event(at, record.pool, record.scope, record.value, record.holder, record.purpose, before, after)
+    was, is_now = before.state if before else None, after.state if after else None
+    if isinstance(record, Lease):
+        return Event(at, *record[:5], was, is_now)
+    return Event(at, PLACEMENT_POOL, record.scope, None, record.domain, record.hypervisor, was, is_now)

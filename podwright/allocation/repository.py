@@ -23,7 +23,7 @@ from podwright.allocation.history import DECLARED, Event, Run, event_of
 from podwright.allocation.placement import Placement, PlacementChange
 from podwright.allocation.pools import DeclaredPool, Pool, PoolName
 from podwright.allocation.schema import DEVICE, FREE_RANGE, HISTORY, LEASE, PLACEMENT, POOL, RUN
-from podwright.allocation.statement import Parameters, Statement
+from podwright.allocation.statement import Parameters, Row, Statement
 
 # Up to so many rows are looked up one by one; more are read with all that stands beside them.
 _FEW = 64
@@ -55,8 +55,8 @@ class Repository:
 
     def pool(self, pool: PoolName, scope: str) -> DeclaredPool | None:
         """A pool as it was last declared; None when it never was."""
-        row = self._run(_POOL, {"the_pool": pool, "the_scope": scope}).first()
-        return DeclaredPool(*row) if row else None
+        rows = self._run(_POOL, {"the_pool": pool, "the_scope": scope})
+        return DeclaredPool(*rows[0]) if rows else None
 
     def pools(self) -> dict[tuple[str, str], DeclaredPool]:
         """Every pool that was ever declared, by name and scope."""
@@ -150,7 +150,7 @@ class Repository:
         key = {"the_pool": pool.name, "the_scope": pool.scope}
         found = set()
         for request in requests:
-            rows = list(self._run(_OF_HOLDER, key | {"the_holder": request.holder}))
+            rows = self._run(_OF_HOLDER, key | {"the_holder": request.holder})
             if request.fixed is not None:
                 rows += self._run(_OF_VALUE, key | {"the_value": request.fixed})
             found |= {Lease(*row) for row in rows}
@@ -218,15 +218,8 @@ class Repository:
             else:
                 changed.append(_row(table, after))
         statements = _CHANGES[table.name]
-        self._write(statements.delete, [{f"the_{name}": row[name] for name in statements.keys} for row in gone])
-        self._write(
-            statements.update,
-            [
-                {f"the_{name}": row[name] for name in statements.keys}
-                | {f"new_{name}": row[name] for name in statements.others}
-                for row in changed
-            ],
-        )
+        self._write(statements.delete, [statements.key(row) for row in gone])
+        self._write(statements.update, [statements.key(row) | statements.rest(row) for row in changed])
         self._write(statements.insert, new)
 
     def _record(self, events: Sequence[Event]) -> None:
@@ -237,12 +230,12 @@ class Repository:
             inserted = self._connection.execute(insert(RUN), {"at": events[0].at, **run._asdict()})
             number = inserted.inserted_primary_key[0]  # type: ignore[index]
             self.run = (run, number)
-        self._write(_INSERT_HISTORY, [{"run": number, **event._asdict()} for event in events])
+        self._write(_INSERT_HISTORY, [(number, *event) for event in events])
 
-    def _run(self, statement: Statement, parameters: Parameters) -> Any:
+    def _run(self, statement: Statement, parameters: Parameters) -> list[Row]:
         return statement.run(self._connection, parameters)
 
-    def _write(self, statement: Statement, rows: Sequence[Parameters]) -> None:
+    def _write(self, statement: Statement, rows: Sequence[Parameters] | Sequence[Row]) -> None:
         if rows:
             self.changed = True
             statement.run_for_each(self._connection, rows)
@@ -252,15 +245,25 @@ class _Changes:
     """The statements that change rows of a table, by its primary key."""
 
     def __init__(self, table: Table) -> None:
-        self.keys = [column.name for column in table.primary_key]
-        self.others = [column.name for column in table.columns if not column.primary_key]
+        keys = set(table.primary_key.columns.keys())
+        self._keys = [(at, f"the_{column.name}") for at, column in enumerate(table.columns) if column.name in keys]
+        self._rest = [(at, f"new_{column.name}") for at, column in enumerate(table.columns) if column.name not in keys]
         # A parameter of an UPDATE or DELETE cannot have the name of a column.
         this_one = [column == bindparam(f"the_{column.name}") for column in table.primary_key]
+        values: dict[str, Any] = {
+            column.name: bindparam(f"new_{column.name}") for column in table.columns if column.name not in keys
+        }
         self.insert = Statement(insert(table))
         self.delete = Statement(delete(table).where(*this_one))
-        self.update = Statement(
-            update(table).where(*this_one).values({name: bindparam(f"new_{name}") for name in self.others})
-        )
+        self.update = Statement(update(table).where(*this_one).values(values))
+
+    def key(self, row: Row) -> dict[str, Any]:
+        """The parameters that say which row."""
+        return {name: row[at] for at, name in self._keys}
+
+    def rest(self, row: Row) -> dict[str, Any]:
+        """The parameters that say what it is now."""
+        return {name: row[at] for at, name in self._rest}
 
 
 _CHANGES = {table.name: _Changes(table) for table in (LEASE, PLACEMENT)}
@@ -300,5 +303,5 @@ _FREE_DELETE = Statement(delete(FREE_RANGE).where(*_this_range))
 _FREE_UPDATE = Statement(update(FREE_RANGE).where(*_this_range).values(first=bindparam("new_first")))
 
 
-def _row(table: Table, record: Lease | Placement | None) -> dict[str, Any]:
-    return {name: getattr(record, name) for name in table.columns.keys()}  # noqa: SIM118 (not a dict)
+def _row(table: Table, record: Lease | Placement | None) -> Row:
+    return record if isinstance(record, Lease) else tuple(getattr(record, column.name) for column in table.columns)
