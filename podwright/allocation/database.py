@@ -30,9 +30,7 @@ from sqlalchemy import (
     event,
     insert,
     inspect,
-    literal_column,
     select,
-    text,
     update,
 )
 from sqlalchemy.engine import URL, Engine, make_url
@@ -48,7 +46,7 @@ Mode = Literal["preview", "write"]
 # A run holds the write lock for seconds at most; one that waits longer than this has met one that hangs.
 BUSY_TIMEOUT_S = 30
 
-SCHEMA_VERSION = "0002"
+SCHEMA_VERSION = "0003"
 
 _METADATA = MetaData()
 
@@ -83,6 +81,8 @@ _PLACEMENT = Table(
     Column("hypervisor", String(63), nullable=False),
     Column("vcpus", Integer, nullable=False),
     Column("memory_mib", Integer, nullable=False),
+    Column("network_mbit_s", BigInteger, nullable=False),
+    Column("storage_iops", BigInteger, nullable=False),
     Column("cloud", String(63), nullable=False),
     Column("since", BigInteger, nullable=False),
     Column("state", String(16), nullable=False),
@@ -276,27 +276,11 @@ def _prepare_schema(connection: Connection, url: URL) -> None:
     if _VERSION.name not in tables:
         raise AllocationError(f"database {_named(url)}: holds tables that are not podwright's; give another path")
     found = connection.scalar(select(_VERSION.c.version_num))
-    if found == "0001":
-        _upgrade_from_0001(connection)
-    elif found != SCHEMA_VERSION:
+    if found != SCHEMA_VERSION:
         raise AllocationError(
             f"database {_named(url)}: has schema version {found}, and this podwright knows versions up to "
             f"{SCHEMA_VERSION}; use the podwright that wrote it, or a newer one"
         )
-
-
-def _upgrade_from_0001(connection: Connection) -> None:
-    """Let a domain have placements on several hypervisors; SQLite cannot change a primary key in place."""
-    connection.exec_driver_sql("ALTER TABLE placement RENAME TO placement_0001")
-    _METADATA.create_all(connection)
-    columns = _PLACEMENT.columns.keys()
-    connection.execute(
-        insert(_PLACEMENT).from_select(
-            columns, select(*map(literal_column, columns)).select_from(text("placement_0001"))
-        )
-    )
-    connection.exec_driver_sql("DROP TABLE placement_0001")
-    connection.execute(update(_VERSION).values(version_num=SCHEMA_VERSION))
 
 
 @contextmanager
