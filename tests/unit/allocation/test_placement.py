@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
+from podwright.allocation import allocate
 from podwright.allocation.placement import (
     Capacity,
     Host,
@@ -12,6 +17,8 @@ from podwright.allocation.placement import (
     place,
     refusal,
 )
+from podwright.errors import AllocationError
+from tests.unit.allocation.declaration import NOW, account, cloud, records
 
 SMALL, LARGE = Needs(1, 100, 10, 50), Needs(1, 200, 10, 50)
 ROOMY = Host(Capacity(4, 400))
@@ -123,10 +130,13 @@ def test_whatever_is_scarce_is_told_with_what_is_left_and_what_is_missing() -> N
     [problem] = run(hypervisors, [], want("a", large)).problems
     assert problem == (
         "zones.z.pods.p.hypervisors: a needs 5 vCPUs, 100 MiB, 10 Mbit/s and 50 IOPS and finds no room in pod p in "
-        "zone z; left: h1 4 vCPUs, 1000 MiB, 1000 Mbit/s and 1000 IOPS (1 vCPUs too few); h2 36 vCPUs, 99 MiB, 1000 "
-        "Mbit/s and 1000 IOPS (1 MiB too few); h3 36 vCPUs, 1000 MiB, 9 Mbit/s and 1000 IOPS (1 Mbit/s too few); h4 36 vCPUs, "
-        "1000 MiB, 1000 Mbit/s and 49 IOPS (1 IOPS too few); h5 36 vCPUs, 1000 MiB and 1 IOPS (49 IOPS too few); add a "
-        "hypervisor, or take machines away"
+        "zone z; left: "
+        "h1 4 vCPUs, 1000 MiB, 1000 Mbit/s and 1000 IOPS (1 vCPUs too few); "
+        "h2 36 vCPUs, 99 MiB, 1000 Mbit/s and 1000 IOPS (1 MiB too few); "
+        "h3 36 vCPUs, 1000 MiB, 9 Mbit/s and 1000 IOPS (1 Mbit/s too few); "
+        "h4 36 vCPUs, 1000 MiB, 1000 Mbit/s and 49 IOPS (1 IOPS too few); "
+        "h5 36 vCPUs, 1000 MiB and 1 IOPS (49 IOPS too few); "
+        "add a hypervisor, or take machines away"
     )
     for enough in (Capacity(2, 100, 10, 50), Capacity(2, 100)):
         assert run(hypervisors | {"h6": Host(enough)}, [], want("a", large)).hypervisors == {"a": "h6"}
@@ -265,3 +275,38 @@ def test_limits_that_shrink_below_what_is_there_are_told() -> None:
         "zones.z.pods.p.limits: b does not fit into the limits of pod p in zone z; left: 0 machines (1 machines too "
         "few); raise the limits, or take machines away"
     )
+
+
+def test_dedicating_a_hypervisor_moves_what_others_have_there_and_nothing_else(tmp_path: Path) -> None:
+    accounts = {"acme": account("web1", "web2", anti_affinity="web"), "globex": account("web1", "web2")}
+    declared = cloud(tmp_path, accounts)
+    before = allocate(declared, preview=False, now=NOW).leases.placements
+    hypervisors = declared.zones["east"].pods["p1"].model_dump()["hypervisors"]
+    hypervisors["p1-hv2"]["dedicated_to"] = "acme"
+    dedicated = cloud(tmp_path, accounts, hypervisors=hypervisors)
+
+    after = allocate(dedicated, preview=False, now=NOW).leases
+
+    driven_out = sorted(name for name, on in before.items() if on == "p1-hv2" and name.startswith("globex-"))
+    assert driven_out
+    assert after.placements == before | dict.fromkeys(driven_out, "p1-hv1")
+    assert after.moved_from == {name: ["p1-hv2"] for name in driven_out}
+    assert not allocate(dedicated, preview=False, now=NOW).changed
+
+
+def test_a_pod_over_its_limits_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    declared = cloud(tmp_path, {"acme": account("web1")}, limits={"network_mbit_s": 399})
+    with pytest.raises(AllocationError) as raised:
+        allocate(declared, preview=False, now=NOW)
+    assert str(raised.value) == (
+        "zones.east.pods.p1.limits: acme-web1 needs 100 Mbit/s and does not fit into the limits of pod p1 in zone "
+        "east; left: 99 Mbit/s (1 Mbit/s too few); raise the limits, or take machines away"
+    )
+    assert records(declared) == []
+
+
+def test_what_a_placement_was_promised_is_remembered(tmp_path: Path) -> None:
+    declared = cloud(tmp_path, {"acme": account("web1")})
+    allocate(declared, preview=False, now=NOW)
+    promised = {record.domain: record.needs for record in records(declared) if isinstance(record, Placement)}
+    assert promised == {"acme-east-router": Needs(1, 128, 300, 500), "acme-web1": Needs(1, 128, 100, 500)}
