@@ -213,7 +213,10 @@ def _place(cloud: Cloud, pods: Iterable[PodDemand], placements: Iterable[Placeme
     had = defaultdict(list)
     for placement in placements:
         had[placement.scope].append(placement)
-    return [place(scope, hypervisors, had[scope], requests, cloud.name, now) for scope, hypervisors, requests in pods]
+    return [
+        place(scope, hypervisors, limits, had[scope], requests, cloud.name, now)
+        for scope, hypervisors, limits, requests in pods
+    ]
 
 
 def _given_up(cloud: Cloud, leases: Iterable[Lease], granted: Iterable[Granted], now: int) -> list[LeaseChange]:

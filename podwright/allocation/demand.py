@@ -8,15 +8,16 @@ from ipaddress import IPv4Network
 from typing import NamedTuple
 
 from podwright.allocation.grant import Request
-from podwright.allocation.placement import Capacity, PlacementRequest
+from podwright.allocation.placement import Capacity, Host, Limits, Needs, PlacementRequest
 from podwright.allocation.pools import KINDS, SHARED, Pool, divided, subnets_of, subnets_over, values_of, without
-from podwright.model.cloud import Cloud, Network, Pod
+from podwright.model.cloud import Cloud, Hypervisor, Network, Pod
 from podwright.model.fields import AddressRange
-from podwright.model.views import appliances, devices, domains, guest_networks
+from podwright.model.views import Domain, appliances, devices, domains, guest_networks
 
 # Desired state "hypervisor": eth0 is the guest network, eth1 management, eth2 public.
 MACHINE_NICS = ("eth0",)
 APPLIANCE_NICS = ("eth0", "eth1", "eth2")
+_NICS = {"machine": MACHINE_NICS, "routing_appliance": APPLIANCE_NICS}
 
 MANAGEMENT_PURPOSE = "eth1"
 PUBLIC_PURPOSE = "source_nat"
@@ -37,7 +38,8 @@ class PodDemand(NamedTuple):
     """The domains that a pod has to run."""
 
     scope: str
-    hypervisors: Mapping[str, Capacity]
+    hypervisors: Mapping[str, Host]
+    limits: Limits
     requests: list[PlacementRequest]
 
 
@@ -68,13 +70,30 @@ def pod_demands(cloud: Cloud) -> Iterator[PodDemand]:
     """The domains of every pod and the hypervisors that can run them."""
     by_pod = defaultdict(list)
     for domain in domains(cloud):
-        offering = cloud.offerings[domain.offering]
-        needs = Capacity(offering.vcpus, offering.memory_mib)
         group = (domain.account, domain.anti_affinity) if domain.anti_affinity else None
-        by_pod[domain.zone, domain.pod].append(PlacementRequest(domain.name, needs, group, domain.hypervisor))
+        by_pod[domain.zone, domain.pod].append(
+            PlacementRequest(domain.name, domain.account, _needs(cloud, domain), group, domain.hypervisor)
+        )
     for zone, name, pod in _pods(cloud):
-        hypervisors = {host: Capacity(has.vcpus, has.memory_mib) for host, has in pod.hypervisors.items()}
-        yield PodDemand(f"{zone}/{name}", hypervisors, by_pod[zone, name])
+        hypervisors = {host: _host(declared) for host, declared in pod.hypervisors.items()}
+        limits = Limits(**{key: getattr(pod.limits, key) for key in Limits._fields})
+        yield PodDemand(f"{zone}/{name}", hypervisors, limits, by_pod[zone, name])
+
+
+def _needs(cloud: Cloud, domain: Domain) -> Needs:
+    """What the offering says; its Mbit/s are the limit of each NIC, and all of them may be busy at once.
+
+    A routing appliance passes on what it gets: a packet from a machine to the outside uses
+    the hypervisor's links twice, by eth0 and by eth2. So it counts for each of its NICs.
+    """
+    offering = cloud.offerings[domain.offering]
+    network_mbit_s = offering.network_mbit_s * len(_NICS[domain.role])
+    return Needs(offering.vcpus, offering.memory_mib, network_mbit_s, offering.storage_iops)
+
+
+def _host(declared: Hypervisor) -> Host:
+    has = Capacity(declared.vcpus, declared.memory_mib, declared.network_mbit_s, declared.storage_iops)
+    return Host(has, declared.dedicated_to)
 
 
 def _guest_vlans(cloud: Cloud) -> Iterator[Demand]:
@@ -152,8 +171,7 @@ def _gateways(network: Network) -> list[int]:
 
 def _macs(cloud: Cloud) -> Demand:
     pool = Pool("mac", cloud.name, {SHARED: (KINDS["mac"].values,)}, "accounts")
-    nics = {"machine": MACHINE_NICS, "routing_appliance": APPLIANCE_NICS}
-    return Demand(pool, [Request(domain.name, nic) for domain in domains(cloud) for nic in nics[domain.role]])
+    return Demand(pool, [Request(domain.name, nic) for domain in domains(cloud) for nic in _NICS[domain.role]])
 
 
 def _pods(cloud: Cloud) -> Iterator[tuple[str, str, Pod]]:

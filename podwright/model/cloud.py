@@ -189,8 +189,34 @@ class Hypervisor(LinuxDevice):
     """the number of virtual processors that it can give away"""
     memory_mib: Positive
     """the memory in MiB that it can give away"""
+    network_mbit_s: Positive | None = None
+    """the Mbit/s that it can promise to all of its NICs together; left out, not limited"""
+    storage_iops: Positive | None = None
+    """the operations a second that it can promise to all of its disks together; left out, not limited"""
+    dedicated_to: Reference | None = None
+    """the account whose machines and routing appliances alone run on it; left out, it is for all"""
     virtualization: Literal["kvm", "qemu"] = "kvm"
     """hardware virtualization (kvm) or emulation (qemu)"""
+
+
+class PodLimits(Declared):
+    """What all machines and routing appliances of a pod may have together; what is left out is not limited.
+
+    A machine needs what its offering says, and so does a routing appliance; but of
+    network_mbit_s, which is the limit of a NIC, the one has a NIC and the other
+    three. Those that were taken away count until a run has seen them gone.
+    """
+
+    machines: Positive | None = None
+    """the number of machines, routing appliances included"""
+    vcpus: Positive | None = None
+    """the number of their virtual processors"""
+    memory_mib: Positive | None = None
+    """their memory in MiB"""
+    network_mbit_s: Positive | None = None
+    """the Mbit/s of all of their NICs"""
+    storage_iops: Positive | None = None
+    """the operations a second of all of their disks"""
 
 
 class Pod(Declared):
@@ -206,6 +232,8 @@ class Pod(Declared):
     """the storage servers, each cabled once to every pod switch"""
     hypervisors: Mapping[Name, Hypervisor]
     """the hypervisors, each cabled once to every pod switch"""
+    limits: PodLimits = PodLimits()
+    """what its machines and routing appliances may have together"""
 
 
 class Upstream(Declared):
@@ -275,7 +303,7 @@ class Machine(Declared):
     anti_affinity: Name | None = None
     """a name that machines of the account share that must not share a hypervisor"""
     hypervisor: Reference | None = None
-    """the hypervisor that it must run on; left out, one is chosen"""
+    """the hypervisor that it must run on, not one for another account; left out, one is chosen"""
 
 
 class Account(Declared):

@@ -47,7 +47,9 @@ What must hold beyond the keys:
 - A zone switch has one cable `upstream`, a host one to each pod switch of its pod. `management` ends at pod switches.
   On Linux devices interfaces have at most 15 characters (netdevice(7)) and eth0 has no cable.
 - An account has at most one guest network per zone, and its machines are in its own guest networks. A group of
-  `anti_affinity` has no more machines than the pod has hypervisors.
+  `anti_affinity` has no more machines than the pod has hypervisors that are for the account.
+- A hypervisor that is `dedicated_to` an account runs nothing of other accounts, and a pod that an account has a guest
+  network in has a hypervisor for it.
 - The disks of a pod's machines and routing appliances fit into the `capacity_gib` of its storage server.
 
 """
@@ -121,7 +123,9 @@ def _rows(model: type[Declared]) -> Iterator[tuple[str, str, str, str]]:
 
 
 def _shown(default: Any) -> str:
-    return "" if default in (None, "", ()) else "none" if default == {} else f"`{default}`"
+    if isinstance(default, Declared) or default == {}:
+        return "none"
+    return "" if default in (None, "", ()) else f"`{default}`"
 
 
 def _hints(model: type[Declared]) -> dict[str, Any]:

@@ -6,9 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from ipaddress import IPv4Network
 
-from podwright.model.checks.declaration import Declaration
+from podwright.model.checks.declaration import Declaration, PlacedPod
 from podwright.model.cloud import AUTO_PREFIX_LENGTH, Account
-from podwright.model.document import Finding, KeyPath
+from podwright.model.document import Finding, KeyPath, dotted
+from podwright.model.structure import listed
 
 
 def check(declaration: Declaration) -> Iterator[Finding]:
@@ -22,7 +23,8 @@ def check(declaration: Declaration) -> Iterator[Finding]:
         path: KeyPath = ("accounts", name)
         yield from _one_network_per_zone(declaration, path, account)
         yield from _guest_subnets(path, account)
-        yield from _anti_affinity(declaration, path, account)
+        yield from _dedicated(declaration, name, account)
+        yield from _anti_affinity(declaration, name, account)
 
 
 def _one_network_per_zone(declaration: Declaration, path: KeyPath, account: Account) -> Iterator[Finding]:
@@ -88,18 +90,46 @@ def _disks_gib(declaration: Declaration) -> dict[KeyPath, Counter[str]]:
     return disks
 
 
-def _anti_affinity(declaration: Declaration, path: KeyPath, account: Account) -> Iterator[Finding]:
+def _dedicated(declaration: Declaration, account_name: str, account: Account) -> Iterator[Finding]:
+    """Nothing of an account runs on a hypervisor that is dedicated to another."""
+    path: KeyPath = ("accounts", account_name)
+    kind = f"a hypervisor for {account_name}"
+    for name, network in account.guest_networks.items():
+        placed = declaration.pod_of(network)
+        if placed and placed.pod.hypervisors and not declaration.hypervisors_for(account_name, placed):
+            remedy = f"all of its hypervisors are dedicated to others: add one to {dotted(placed.path)}, or share one"
+            yield Finding((*path, "guest_networks", name, "pod"), placed.name, f"a pod with {kind}", remedy)
+    for name, machine in account.machines.items():
+        placed = declaration.pod_of(account.guest_networks.get(machine.guest_network))
+        if placed is None or machine.hypervisor is None or machine.hypervisor not in placed.pod.hypervisors:
+            continue
+        usable = declaration.hypervisors_for(account_name, placed)
+        if machine.hypervisor not in usable:
+            owner: KeyPath = (*placed.path, "hypervisors", machine.hypervisor, "dedicated_to")
+            choice = ("one of " if len(usable) > 1 else "") + listed(usable)
+            instead = f"write {choice}, or leave it out" if usable else "leave it out"
+            dedicated_to = placed.pod.hypervisors[machine.hypervisor].dedicated_to
+            remedy = f"{declaration.where(owner)} is {dedicated_to}: {instead}"
+            yield Finding((*path, "machines", name, "hypervisor"), machine.hypervisor, kind, remedy)
+
+
+def _anti_affinity(declaration: Declaration, account_name: str, account: Account) -> Iterator[Finding]:
     """Machines that avoid each other need a hypervisor each."""
+    path: KeyPath = ("accounts", account_name)
     groups: dict[tuple[str, KeyPath], list[str]] = defaultdict(list)
+    pods: dict[KeyPath, PlacedPod] = {}
     for name, machine in account.machines.items():
         placed = declaration.pod_of(account.guest_networks.get(machine.guest_network))
         if placed and machine.anti_affinity is not None:
             groups[machine.anti_affinity, placed.path].append(name)
+            pods[placed.path] = placed
     for (group, pod_path), names in groups.items():
-        hypervisors = declaration.cloud.zones[str(pod_path[1])].pods[str(pod_path[3])].hypervisors
+        placed = pods[pod_path]
+        usable = declaration.hypervisors_for(account_name, placed)
         at = (*path, "machines", names[-1], "anti_affinity")
-        if len(names) > len(hypervisors) > 0:
-            counts = f"it has {len(names)} machines and pod {pod_path[3]} has {len(hypervisors)} hypervisors"
+        if len(names) > len(usable) > 0:
+            whose = f" for {account_name}" if len(usable) < len(placed.pod.hypervisors) else ""
+            counts = f"it has {len(names)} machines and pod {placed.name} has {len(usable)} hypervisors{whose}"
             remedy = f"{counts}: add hypervisors or divide the group"
             yield Finding(at, group, "a group that fits", remedy)
         yield from _pinned_together(declaration, path, account, names)

@@ -53,6 +53,14 @@ class Declaration:
             return None
         return PlacedPod(network.zone, zone, name, zone.pods[name], ("zones", network.zone, "pods", name))
 
+    def hypervisors_for(self, account: str, placed: PlacedPod) -> list[str]:
+        """The hypervisors of a pod that may run an account's machines, also those for one that is not declared."""
+        return [
+            name
+            for name, declared in placed.pod.hypervisors.items()
+            if declared.dedicated_to == account or declared.dedicated_to not in self.cloud.accounts
+        ]
+
     def unknown(
         self, path: KeyPath, name: str | None, kind: str, known: Collection[str], among: KeyPath
     ) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from podwright.model.structure import listed
 
 
 def check(declaration: Declaration) -> Iterator[Finding]:
-    """References of zones, guest networks and machines."""
+    """References of zones, hypervisors, guest networks and machines."""
     cloud = declaration.cloud
     for name, image in cloud.images.items():
         in_vain = [key for key in ("initrd", "command_line") if getattr(image, key)]
@@ -26,6 +26,10 @@ def check(declaration: Declaration) -> Iterator[Finding]:
         yield from _shape(
             declaration, (*path, "routing_appliance"), zone.routing_appliance.image, zone.routing_appliance.offering
         )
+    for pod in declaration.pods():
+        for name, hypervisor in pod.pod.hypervisors.items():
+            at = (*pod.path, "hypervisors", name, "dedicated_to")
+            yield from declaration.unknown(at, hypervisor.dedicated_to, "an account", cloud.accounts, ("accounts",))
     for name, account in cloud.accounts.items():
         yield from _guest_networks(declaration, ("accounts", name), account)
         for machine_name, machine in account.machines.items():

@@ -13,7 +13,16 @@ from podwright.allocation import Allocated, Lease, allocate, settle
 from podwright.allocation.database import unix_time
 from podwright.allocation.free import FreeValues, free_values
 from podwright.allocation.grant import Request, grant
-from podwright.allocation.placement import VCPU_OVERCOMMIT, Capacity, PlacementRequest, place
+from podwright.allocation.placement import (
+    VCPU_OVERCOMMIT,
+    Capacity,
+    Host,
+    Limits,
+    Needs,
+    Placement,
+    PlacementRequest,
+    place,
+)
 from podwright.allocation.pools import Pool, disjoint, divided, values_of
 from tests.unit.allocation.declaration import LATER, NOW, account, cloud, records
 
@@ -126,33 +135,84 @@ def test_new_holders_get_the_lowest_values_that_are_left(
     assert len(granted.leases) == len(requests) or granted.problems or granted.unserved
 
 
-@given(
-    st.lists(
-        st.tuples(st.integers(1, 4), st.integers(1, 64), st.sampled_from([None, "a", "b"]), st.booleans()), max_size=20
-    )
-)
-def test_no_hypervisor_is_overfull_and_groups_are_apart(wants: list[tuple[int, int, str | None, bool]]) -> None:
-    hypervisors = {f"h{number}": Capacity(4, 128) for number in range(3)}
-    requests = [
-        PlacementRequest(
-            f"m{number:02}", Capacity(vcpus, memory), ("acme", group) if group else None, "h1" if pinned else None
+LIMIT = st.none() | st.integers(1, 20)
+OWNERS = st.sampled_from(["acme", "globex"])
+HOSTS = st.fixed_dictionaries(
+    {
+        f"h{number}": st.builds(
+            Host, st.builds(Capacity, st.integers(1, 4), st.integers(1, 20), LIMIT, LIMIT), st.none() | OWNERS
         )
-        for number, (vcpus, memory, group, pinned) in enumerate(wants)
+        for number in range(4)
+    }
+)
+LIMITS = st.builds(Limits, st.none() | st.integers(1, 12), *[st.none() | st.integers(1, 60)] * 4)
+NEED = st.integers(1, 6)
+REQUESTS = st.lists(
+    st.tuples(
+        OWNERS,
+        st.builds(Needs, NEED, NEED, NEED, NEED),
+        st.sampled_from([None, "a", "b"]),
+        st.sampled_from([None, None, None, "h1"]),
+    ),
+    max_size=16,
+).map(
+    lambda wants: [
+        PlacementRequest(f"m{number:02}", account, needs, (account, group) if group else None, hypervisor)
+        for number, (account, needs, group, hypervisor) in enumerate(wants)
     ]
+)
 
-    placed = place("z/p", hypervisors, [], requests, "lab", 0)
 
+def kept(hypervisors: dict[str, Host], limits: Limits, placements: list[Placement]) -> bool:
+    """Whether no hypervisor and no pod has more than it can."""
+    totals = [sum(amounts) for amounts in zip(*((1, *placement.needs) for placement in placements), strict=True)]
+    fits = all(limit is None or total <= limit for total, limit in zip(totals, limits, strict=False))
+    for name, host in hypervisors.items():
+        needs = [placement.needs for placement in placements if placement.hypervisor == name]
+        has = (host.has.vcpus * VCPU_OVERCOMMIT, *host.has[1:])
+        sums = [sum(amounts) for amounts in zip(*needs, strict=True)]
+        fits &= all(limit is None or total <= limit for total, limit in zip(sums, has, strict=False))
+    return fits
+
+
+@settings(max_examples=300)
+@given(HOSTS, LIMITS, REQUESTS, HOSTS, LIMITS, REQUESTS)
+def test_nothing_is_promised_twice_groups_are_apart_and_dedicated_hypervisors_are_alone(
+    old_hypervisors: dict[str, Host],
+    old_limits: Limits,
+    old_requests: list[PlacementRequest],
+    hypervisors: dict[str, Host],
+    limits: Limits,
+    requests: list[PlacementRequest],
+) -> None:
+    first = place("z/p", old_hypervisors, old_limits, [], old_requests, "lab", 0)
+    before = [change.after for change in first.changes if change.after]
+
+    placed = place("z/p", hypervisors, limits, before, requests, "lab", 1)
+
+    asked = {request.domain: request for request in requests}
+    for domain, name in placed.hypervisors.items():
+        assert hypervisors[name].dedicated_to in (None, asked[domain].account)
+        assert asked[domain].hypervisor in (None, name)
     running = defaultdict(list)
-    for request in requests:
-        if request.domain in placed.hypervisors:
-            running[placed.hypervisors[request.domain]].append(request)
-            assert request.hypervisor in (None, placed.hypervisors[request.domain])
-    for those in running.values():
-        assert sum(request.needs.vcpus for request in those) <= 4 * VCPU_OVERCOMMIT
-        assert sum(request.needs.memory_mib for request in those) <= 128
-        groups = [request.group for request in those if request.group]
-        assert len(groups) == len(set(groups))
+    for domain, name in placed.hypervisors.items():
+        if asked[domain].group:
+            running[name].append(asked[domain].group)
+    assert all(len(groups) == len(set(groups)) for groups in running.values())
     assert len(placed.hypervisors) + len(placed.problems) == len(requests)
-    kept = place("z/p", hypervisors, [change.after for change in placed.changes if change.after], requests, "lab", 1)
-    assert placed.hypervisors.items() <= kept.hypervisors.items()
-    assert not kept.changes or placed.problems
+
+    held = [
+        Placement("z/p", domain, name, *asked[domain].needs, cloud="lab", since=1)
+        for domain, name in placed.hypervisors.items()
+    ]
+    assert kept(hypervisors, limits, held)
+    leaving = [placement for placement in before if placement.domain not in asked]
+    if kept(hypervisors, limits, leaving):  # those that go may be on a hypervisor that shrank
+        assert kept(hypervisors, limits, held + leaving)
+
+    fitting = [asked[domain] for domain in placed.hypervisors]
+    after = {(placement.domain, placement.hypervisor): placement for placement in before}
+    after |= {(each.after.domain, each.after.hypervisor): each.after for each in placed.changes if each.after}
+    again = place("z/p", hypervisors, limits, list(after.values()), fitting, "lab", 2)
+    if not placed.problems:
+        assert (again.hypervisors, again.changes, again.problems) == (placed.hypervisors, [], [])

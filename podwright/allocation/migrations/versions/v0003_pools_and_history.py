@@ -33,10 +33,12 @@ def upgrade() -> None:
             "cloud, since, state, until, 0 FROM lease_0002"
         )
     )
+    # The next run knows what was promised of networks and storage.
     connection.execute(
         text(
-            "INSERT INTO placement (scope, domain, hypervisor, vcpus, memory_mib, cloud, since, state) "
-            "SELECT scope, domain, hypervisor, vcpus, memory_mib, cloud, since, state FROM placement_0002"
+            "INSERT INTO placement (scope, domain, hypervisor, vcpus, memory_mib, network_mbit_s, storage_iops, cloud, "
+            "since, state) "
+            "SELECT scope, domain, hypervisor, vcpus, memory_mib, 0, 0, cloud, since, state FROM placement_0002"
         )
     )
     for table in _OLD:
