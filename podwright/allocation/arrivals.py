@@ -87,17 +87,17 @@ def _conflicts_within(
     if first is not None:
         who = described(lease.pool, first.record.holder)
         remedy = f"{_place(first.source)} gives it to {who}: take one of them out"
-        yield source.mistake("value", lease.shown, f"only once in {where}", remedy)
+        yield source.mistake("value", lease.shown, f"leased only once in {where}", remedy)
     if lease.superseded:
         return
     first = holders.get(_of_holder(lease))
     if first is not None and first.record.value != lease.value:
         remedy = f"{_place(first.source)} gives it {first.record.shown}: take one of them out"
-        yield source.mistake("holder", lease.holder, f"only once in {where} for {lease.purpose}", remedy)
+        yield source.mistake("holder", lease.holder, f"without another value in {where} for {lease.purpose}", remedy)
 
 
 def _place(source: Source) -> str:
-    return str(source) if source.line is not None else f"{source}: {source.path}"
+    return f"{source}: {source.path}" if source.line is None and source.path else str(source)
 
 
 def _conflicts(each: Located[Lease], there: Lease | None, target: Target) -> Iterator[Mistake]:

@@ -146,7 +146,7 @@ def _merge(repository: Repository, found: Read, now: int) -> Imported:
     repository.save(leases, placements, now)
     devices = sorted({each.record for each in found.devices} - repository.all_devices())
     _add_devices(repository, devices)
-    _save_free(repository, target, pools, new)
+    note_taken(repository, target, new, pools)
     return Imported(False, pools, leases, placements, devices, 0, len(found.history))
 
 
@@ -172,11 +172,8 @@ def _pools_twice(found: Read) -> Iterator[Mistake]:
         before = first.setdefault(_key(each.record), each)
         if before is not each:
             pool = each.record
-            where = f"{pool.pool} of {scope_in_words(pool.pool, pool.scope)}"
             remedy = f"{before.source} has it, too: take one of them out"
-            yield each.source.mistake(
-                "scope", pool.scope, f"only once the scope of a pool {pool.pool} ({where})", remedy
-            )
+            yield each.source.mistake("scope", pool.scope, f"only once the scope of a pool {pool.pool}", remedy)
 
 
 def _misplaced(arriving: Iterable[Located[Placement]], there: Sequence[Placement]) -> Iterator[Mistake]:
@@ -217,7 +214,10 @@ def _add_devices(repository: Repository, devices: Iterable[Device]) -> None:
         repository.add_devices(cloud, those)
 
 
-def _save_free(repository: Repository, target: Target, pools: Collection[DeclaredPool], new: Sequence[Lease]) -> None:
+def note_taken(
+    repository: Repository, target: Target, new: Sequence[Lease], pools: Collection[DeclaredPool] = ()
+) -> None:
+    """Write down what is still free in pools after new leases, and in pools that are new themselves."""
     touched = {_key(pool) for pool in pools} | {_key(lease) for lease in new}
     wanted = [pool for key, pool in target.pools.items() if key in touched]
     leases = [lease for lease in (*target.leases, *new) if _key(lease) in touched]

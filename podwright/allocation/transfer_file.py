@@ -77,7 +77,7 @@ class Source(NamedTuple):
 
     def mistake(self, key: str, found: str | None, expected: str, remedy: str) -> Mistake:
         """What is wrong with a key of it; with it as a whole, where `key` is empty."""
-        return Mistake(self.file, self.line, f"{self.path}.{key}" if key else self.path, found, expected, remedy)
+        return Mistake(self.file, self.line, ".".join(filter(None, (self.path, key))), found, expected, remedy)
 
     def __str__(self) -> str:
         return self.file if self.line is None else f"{self.file}:{self.line}"
