@@ -12,6 +12,7 @@ from rich.console import Console
 from typer.exceptions import Abort, TyperException
 
 from podwright import report
+from podwright.allocation import transfer_cli
 from podwright.errors import InvalidInput, PodwrightError
 from podwright.images.cli import app as image
 from podwright.lab.cli import app as lab
@@ -27,6 +28,9 @@ app = typer.Typer(
 )
 app.add_typer(lab, name="lab")
 app.add_typer(image, name="image")
+lease = typer.Typer(help="Who has what.", no_args_is_help=True)
+transfer_cli.register(lease)
+app.add_typer(lease, name="lease")
 
 
 class Stage(StrEnum):

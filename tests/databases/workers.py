@@ -121,7 +121,7 @@ def _audited(repository: Repository) -> list[Lease]:
         inside = [lease.value for lease in leases if lease.scope == pool.scope]
         assert sorted(repository.all_free(pool)) == sorted(free_values(pool, inside))
     told: dict[tuple[str, int | None, str], str | None] = {}
-    for event in repository.history():
+    for _, event in repository.history():
         if event.value is not None:
             key = (event.scope, event.value, event.holder)
             assert told.get(key) == event.before, f"{event} does not follow from {told.get(key)}"
