@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, get_origin
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Field,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
     field_validator,
@@ -330,8 +331,8 @@ class Cloud(Declared):
     """public keys of further administrators"""
     state_directory: Path
     """the directory of the database and of the plan; left out, `.podwright` beside cloud.yml"""
-    database: DatabaseUrl
-    """the SQLite database of the leases, `sqlite:////absolute/path`; left out, leases.db in `state_directory`"""
+    database: DatabaseUrl = Field(repr=False)
+    """the database of the leases, `sqlite:////absolute/path` or a server's; left out, leases.db in `state_directory`"""
     quarantine_hours: Annotated[int, whole_number(0)] = 24
     """how long a released value rests before somebody else gets it, in hours"""
     images: Mapping[Name, Image]

@@ -25,6 +25,13 @@ FIRST_VLAN, LAST_VLAN = 1, 4094
 # RFC 1123 section 2.1: letters, digits and hyphens, no hyphen at either end; RFC 1035 section 2.3.4: 63 of them.
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _DOMAIN = re.compile(rf"{_NAME.pattern}(\.{_NAME.pattern})*")
+# RFC 3986 section 3.2. A password stands there percent-encoded, and no option (a password might be one) follows.
+_SQLITE = re.compile(r"sqlite:///[^?]+")
+_SERVER = re.compile(
+    r"(mariadb|mysql|postgresql)://[^:@/?#\s]+(:[^:@/?#\s]*)?"
+    r"@([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:(?P<port>[0-9]{1,5}))?/[^@/?#\s]+"
+)
+_LAST_PORT = 2**16 - 1
 PUBLIC_KEY = re.compile(r"(ssh|ecdsa|sk)-[^ ]+ [A-Za-z0-9+/]+=*( .*)?")
 
 
@@ -109,6 +116,13 @@ class _Cable:
         return (self.a, self.b)
 
 
+def concealed(url: str) -> str:
+    """The URL of a database, right or wrong, without whatever may be a user, a password or an option in it."""
+    if not url.startswith("sqlite:"):
+        url = re.sub(r"(?s)^([^/:@]*://)?.*@", r"\1...@", url)
+    return re.sub(r"(?s)\?.*", "?...", url)
+
+
 def _matching(pattern: re.Pattern[str], expected: str, remedy: str) -> Callable[[Any], str]:
     def check(value: Any) -> str:
         if not pattern.fullmatch(str(value)):
@@ -186,6 +200,16 @@ def _cable(value: Any) -> _Cable:
     return _Cable(a, b)
 
 
+def _database_url(value: Any) -> str:
+    server = _SERVER.fullmatch(str(value))
+    if not server and not _SQLITE.fullmatch(str(value)):
+        forms = "sqlite:////absolute/path, mariadb://user@host/database or postgresql://user@host/database"
+        raise mistake("the URL of a database", f"write {forms}, or leave it out")
+    if server and server["port"] and not 1 <= int(server["port"]) <= _LAST_PORT:
+        raise mistake("the URL of a database", f"give a port of 1 to {_LAST_PORT}")
+    return str(value)
+
+
 def _reference(value: Any) -> str:
     if not isinstance(value, str):
         raise mistake("a name", "put it in quotes")
@@ -205,16 +229,7 @@ Text = Annotated[str, BeforeValidator(_text)]
 DomainName = Annotated[
     str, BeforeValidator(_matching(_DOMAIN, "a domain name", "use lower-case labels joined by dots (RFC 1123)"))
 ]
-DatabaseUrl = Annotated[
-    str,
-    BeforeValidator(
-        _matching(
-            re.compile(r"sqlite:///[^?]+"),
-            "the URL of an SQLite database",
-            "write sqlite:////absolute/path, or leave it out",
-        )
-    ),
-]
+DatabaseUrl = Annotated[str, BeforeValidator(_database_url)]
 PublicKey = Annotated[
     str, BeforeValidator(_matching(PUBLIC_KEY, "an OpenSSH public key", "copy the line of a .pub file (sshd(8))"))
 ]

@@ -27,6 +27,9 @@ twice, in one file or in two, it is a mistake. YAML anchors and `<<` work within
 
 Paths of files on the controller (`administrator_key_file`, `state_directory`, `disk`, `kernel`, `initrd`) are relative
 to the file that they stand in, and `${NAME}` in them, and in `database`, is an environment variable.
+A `database` for many controllers is `mariadb://user:${PASSWORD}@host:port/database`, `mysql://` or `postgresql://`;
+password and port may be left out. A password is such a variable, whatever characters it has: one in the open is
+refused, and no message, plan or report shows it.
 
 Every mistake is reported at once, each with file, line, path, what was found, what was expected and what to do:
 
@@ -59,7 +62,7 @@ _WORDS: dict[Any, str] = {
     fields.Text: "text",
     fields.Reference: "name",
     fields.DomainName: "domain name",
-    fields.DatabaseUrl: "SQLite URL",
+    fields.DatabaseUrl: "URL",
     fields.PublicKey: "OpenSSH public key",
     fields.Address: "IPv4 address",
     fields.Network4: "IPv4 network",
