@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Network
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from podwright.allocation.grant import Request
 from podwright.allocation.placement import Capacity, Host, Limits, Needs, PlacementRequest
 from podwright.allocation.pools import KINDS, SHARED, Pool, divided, subnets_of, subnets_over, values_of, without
 from podwright.model.cloud import Cloud, Hypervisor, Network, Pod
-from podwright.model.fields import AddressRange
+from podwright.model.fields import AddressRange, NumberRange
 from podwright.model.views import Domain, appliances, devices, domains, guest_networks
 
 # Desired state "hypervisor": eth0 is the guest network, eth1 management, eth2 public.
@@ -97,16 +97,27 @@ def _host(declared: Hypervisor) -> Host:
 
 
 def _guest_vlans(cloud: Cloud) -> Iterator[Demand]:
+    """From the pod of a guest network; or, where a zone says so, one for the whole zone."""
     requests = defaultdict(list)
     for placed in guest_networks(cloud):
-        requests[placed.zone, placed.pod].append(Request(f"{placed.account}/{placed.name}", NETWORK_PURPOSE))
-    for zone, name, pod in _pods(cloud):
-        networks = (pod.networks.management, pod.networks.storage, pod.networks.public)
-        sections = divided(
-            (vlans.ids for vlans in pod.guest_vlans), reserved=values_of(*(network.vlan for network in networks))
-        )
-        pool = Pool("guest_vlan", f"{zone}/{name}", sections, f"zones.{zone}.pods.{name}.guest_vlans")
-        yield Demand(pool, requests[zone, name])
+        in_zone = cloud.zones[placed.zone].guest_vlans is not None
+        scope = placed.zone if in_zone else f"{placed.zone}/{placed.pod}"
+        requests[scope].append(Request(f"{placed.account}/{placed.name}", NETWORK_PURPOSE))
+    for name, zone in sorted(cloud.zones.items()):
+        pods = sorted(zone.pods.items())
+        if zone.guest_vlans is not None:
+            sections = _vlan_sections(zone.guest_vlans, zone.pods.values())
+            yield Demand(Pool("guest_vlan", name, sections, f"zones.{name}.guest_vlans"), requests[name])
+            continue
+        for pod_name, pod in pods:
+            sections = _vlan_sections(pod.guest_vlans or (), [pod])
+            pool = Pool("guest_vlan", f"{name}/{pod_name}", sections, f"zones.{name}.pods.{pod_name}.guest_vlans")
+            yield Demand(pool, requests[pool.scope])
+
+
+def _vlan_sections(declared: Iterable[NumberRange], pods: Iterable[Pod]) -> dict[str, tuple[range, ...]]:
+    networks = [each for pod in pods for each in (pod.networks.management, pod.networks.storage, pod.networks.public)]
+    return divided((ids.ids for ids in declared), reserved=values_of(*(network.vlan for network in networks)))
 
 
 def _guest_subnets(cloud: Cloud) -> Iterator[Demand]:

@@ -205,7 +205,7 @@ def exhausted(granted: Granted, leases: Iterable[Lease], given_up: Iterable[Leas
     place = pool.declared_at.replace("*", sections[0]) if len(sections) == 1 else pool.declared_at
     extend = "" if pool.name == "mac" else f"extend {place}, or "
     return (
-        f"{place}: pool {pool.name} of {within(pool)} has no {pool.kind.noun} left for {_listed(asking)}; "
+        f"{place}: pool {pool.name} of {within(pool)} has no {pool.kind.noun} left for {listed(asking)}; "
         f"it has {pool.size_of(sections)} in all{kept_for}{_in_states(states)}; {extend}take holders away"
     )
 
@@ -215,7 +215,7 @@ def stranded(pool: Pool, leases: Iterable[Lease]) -> str | None:
     lost = [lease for lease in leases if lease.state == "held" and lease.value not in pool and not pool.renumbers]
     if not lost:
         return None
-    holders = _listed([f"{lease.shown} of {described(pool.name, lease.holder)}" for lease in lost])
+    holders = listed([f"{lease.shown} of {described(pool.name, lease.holder)}" for lease in lost])
     return (
         f"{pool.declared_at}: {holders} would no longer be in it, or is used otherwise; "
         "put it back, or take the holders away first"
@@ -230,7 +230,8 @@ def _in_states(states: Mapping[str, int]) -> str:
     return "".join(f", {states[state]} of them {words}" for state, words in kept.items() if states.get(state))
 
 
-def _listed(items: Sequence[str], at_most: int = 5) -> str:
+def listed(items: Sequence[str], at_most: int = 5) -> str:
+    """The first of many, for people."""
     more = len(items) - at_most
     return ", ".join([*items[:at_most], *([f"and {more} more"] if more > 0 else [])])
 

@@ -17,7 +17,7 @@ class Leases:
     """
 
     guest_vlans: Mapping[tuple[str, str], int]
-    """{(account, network): VLAN id in the network's pod}"""
+    """{(account, network): VLAN id in the network's pod, or in its zone where that has the pool}"""
 
     guest_subnets: Mapping[tuple[str, str], IPv4Network]
     """{(account, network): subnet}, of every guest network, also of those that declare theirs"""

@@ -223,8 +223,8 @@ class PodLimits(Declared):
 class Pod(Declared):
     """Hosts and storage behind one layer of pod switches."""
 
-    guest_vlans: tuple[VlanRange, ...]
-    """the VLAN ids for guest networks: a list of ids and ranges"""
+    guest_vlans: tuple[VlanRange, ...] | None = None
+    """the VLAN ids for guest networks: a list of ids and ranges; left out where the zone has them"""
     networks: PodNetworks
     """the infrastructure networks"""
     pod_switches: Mapping[Name, PodSwitch]
@@ -269,6 +269,8 @@ class Zone(Declared):
     """the network that holds the management subnets of the pods and the zone switches' management addresses"""
     guest_subnets: Network4 | None = None
     """the network that guest networks with `subnet: auto` get a /24 each from"""
+    guest_vlans: tuple[VlanRange, ...] | None = None
+    """the VLAN ids for guest networks, each for one network in the whole zone; left out where each pod has its own"""
     routing_appliance: ApplianceShape
     """the image and offering of routing appliances"""
     upstream: Upstream

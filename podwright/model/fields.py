@@ -63,15 +63,15 @@ def whole_number(first: int, last: int | None = None) -> BeforeValidator:
 
 
 @dataclass(frozen=True)
-class _VlanRange:
-    """VLAN ids from `first` to `last`, both included."""
+class NumberRange:
+    """Numbers from `first` to `last`, both included."""
 
     first: int
     last: int
 
     @property
     def ids(self) -> range:
-        """The ids as a `range`."""
+        """The numbers as a `range`."""
         return range(self.first, self.last + 1)
 
     def __str__(self) -> str:
@@ -167,15 +167,20 @@ def _guest_subnet(value: Any) -> IPv4Network | str:
     return value if value == "auto" else _network(value)
 
 
-def _vlan_range(value: Any) -> _VlanRange:
-    remedy = f"give one VLAN id or two joined by a hyphen, the lower first, of {FIRST_VLAN} to {LAST_VLAN}"
-    found = re.fullmatch(r"([0-9]{1,4})(?:-([0-9]{1,4}))?", str(value))
-    if not found or isinstance(value, bool):
-        raise mistake("a range of VLAN ids", remedy)
-    result = _VlanRange(int(found[1]), int(found[2] or found[1]))
-    if not FIRST_VLAN <= result.first <= result.last <= LAST_VLAN:
-        raise mistake("a range of VLAN ids", remedy)
-    return result
+def _numbers(noun: str, first: int, last: int) -> BeforeValidator:
+    """One number of `first` to `last`, or two joined by a hyphen."""
+    remedy = f"give one {noun} or two joined by a hyphen, the lower first, of {first} to {last}"
+
+    def check(value: Any) -> NumberRange:
+        found = re.fullmatch(r"([0-9]{1,8})(?:-([0-9]{1,8}))?", str(value))
+        if not found or isinstance(value, bool):
+            raise mistake(f"a range of {noun}s", remedy)
+        result = NumberRange(int(found[1]), int(found[2] or found[1]))
+        if not first <= result.first <= result.last <= last:
+            raise mistake(f"a range of {noun}s", remedy)
+        return result
+
+    return BeforeValidator(check)
 
 
 def _address_range(value: Any) -> _AddressRange:
@@ -237,7 +242,7 @@ Address = Annotated[IPv4Address, BeforeValidator(_address)]
 Network4 = Annotated[IPv4Network, BeforeValidator(_network)]
 GuestSubnet = Annotated[IPv4Network | Literal["auto"], BeforeValidator(_guest_subnet)]
 VlanId = Annotated[int, whole_number(FIRST_VLAN, LAST_VLAN)]
-VlanRange = Annotated[_VlanRange, BeforeValidator(_vlan_range), WrapValidator(salvaged)]
+VlanRange = Annotated[NumberRange, _numbers("VLAN id", FIRST_VLAN, LAST_VLAN), WrapValidator(salvaged)]
 AddressRange = Annotated[_AddressRange, BeforeValidator(_address_range)]
 Cable = Annotated[_Cable, BeforeValidator(_cable), WrapValidator(salvaged)]
 Positive = Annotated[int, whole_number(1)]

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from ipaddress import IPv4Address, IPv4Network
 from typing import NamedTuple
 
 from podwright.model.checks.declaration import Declaration, PlacedPod
 from podwright.model.cloud import ManagedDevice, Network, Zone
-from podwright.model.document import Finding, KeyPath
+from podwright.model.document import Finding, KeyPath, dotted
+from podwright.model.fields import NumberRange
 
 _NETWORKS = ("management", "storage", "public")
 _LEASED = ("management", "public")  # where routing appliances have an address and zone switches a gateway
@@ -43,7 +44,7 @@ def check(declaration: Declaration) -> Iterator[Finding]:
         yield from _upstream(name, zone)
         for pod in pods:
             yield from _pod_addresses(pod)
-            yield from _guest_vlans(declaration, pod)
+        yield from _guest_vlans(declaration, name, zone, pods)
         yield from _infrastructure_vlans(declaration, pods)
         yield from _taken(declaration, name, zone, pods)
     yield from _guest_networks(declaration)
@@ -228,15 +229,43 @@ def _infrastructure_vlans(declaration: Declaration, pods: list[PlacedPod]) -> It
                 yield Finding(path, str(vlan), expected, f"{declaration.where(first)} has it, too: change one")
 
 
-def _guest_vlans(declaration: Declaration, pod: PlacedPod) -> Iterator[Finding]:
-    base = (*pod.path, "guest_vlans")
-    ranges = [(item, (*base, index)) for index, item in enumerate(pod.pod.guest_vlans) if item]
-    for key in _NETWORKS:
-        vlan, at = getattr(pod.pod.networks, key).vlan, (*pod.path, "networks", key, "vlan")
-        for item, path in ranges:
-            if vlan is not None and vlan in item.ids:
-                remedy = f"{declaration.where(at)} is {vlan}: leave it out"
-                yield Finding(path, str(item), "free of infrastructure VLANs", remedy)
+def _guest_vlans(declaration: Declaration, name: str, zone: Zone, pods: list[PlacedPod]) -> Iterator[Finding]:
+    """The zone has them, or each of its pods; either way a pod's infrastructure has others."""
+    at: KeyPath = ("zones", name, "guest_vlans")
+    yield from _usable_vlans(declaration, at, zone.guest_vlans, pods)
+    in_zone = zone.guest_vlans is not None or declaration.doubtful(at)
+    for pod in pods:
+        path = (*pod.path, "guest_vlans")
+        yield from _usable_vlans(declaration, path, pod.pod.guest_vlans, [pod])
+        if pod.pod.guest_vlans is None and not in_zone:
+            remedy = f"add the VLAN ids for guest networks, a list of ids and ranges, here or in {dotted(at)}"
+            yield Finding(path, None, "a required key", remedy)
+        if pod.pod.guest_vlans is not None and zone.guest_vlans is not None:
+            remedy = f"{declaration.where(at)} are for all of its pods: remove one of both"
+            yield Finding(path, ", ".join(map(str, filter(None, pod.pod.guest_vlans))) or "[]", "left out", remedy)
+
+
+def _usable_vlans(
+    declaration: Declaration, base: KeyPath, declared: Sequence[NumberRange] | None, pods: Iterable[PlacedPod]
+) -> Iterator[Finding]:
+    ranges = _with_paths(declared, base)
+    for pod in pods:
+        for key in _NETWORKS:
+            vlan, at = getattr(pod.pod.networks, key).vlan, (*pod.path, "networks", key, "vlan")
+            for item, path in ranges:
+                if vlan is not None and vlan in item.ids:
+                    remedy = f"{declaration.where(at)} is {vlan}: leave it out"
+                    yield Finding(path, str(item), "free of infrastructure VLANs", remedy)
+    yield from _apart(declaration, ranges)
+
+
+def _with_paths(declared: Sequence[NumberRange] | None, base: KeyPath) -> list[tuple[NumberRange, KeyPath]]:
+    """Ranges with their paths, without those that are wrong."""
+    return [(item, (*base, index)) for index, item in enumerate(declared or ()) if item]
+
+
+def _apart(declaration: Declaration, ranges: list[tuple[NumberRange, KeyPath]]) -> Iterator[Finding]:
+    """Ranges that overlap."""
     ranges.sort(key=lambda one: (one[0].first, one[0].last))
     for number, (item, path) in enumerate(ranges[1:], start=1):
         furthest, at = max(ranges[:number], key=lambda one: one[0].last)
