@@ -220,8 +220,9 @@ def _place(cloud: Cloud, pods: Iterable[PodDemand], placements: Iterable[Placeme
 
 
 def _given_up(cloud: Cloud, leases: Iterable[Lease], granted: Iterable[Granted], now: int) -> list[LeaseChange]:
-    """The leases that `cloud` holds and does not ask for."""
+    """The leases that `cloud` holds and does not ask for, without those that gave way to others of their holders."""
     wanted = {_key(lease) for outcome in granted for lease in outcome.leases.values()}
+    wanted |= {_key(change.before) for outcome in granted for change in outcome.changes if change.before}
     return [
         LeaseChange(lease, lease._replace(state="releasing", since=now))
         for lease in leases

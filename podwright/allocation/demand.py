@@ -55,14 +55,18 @@ def guest_address_demands(cloud: Cloud, subnets: Mapping[tuple[str, str], IPv4Ne
     """The requests on the addresses of each guest network that has a subnet."""
     machines = defaultdict(list)
     for domain in domains(cloud):
-        if domain.role == "machine":
-            machines[domain.account, domain.guest_network].append(Request(domain.name, "eth0"))
+        if domain.machine is not None:
+            declared = cloud.accounts[domain.account].machines[domain.machine].address
+            fixed = None if declared is None else int(declared)
+            machines[domain.account, domain.guest_network].append(Request(domain.name, "eth0", fixed))
     for (account, network), subnet in sorted(subnets.items()):
         # The first host address is the router's.
         hosts = range(int(subnet.network_address) + 2, int(subnet.broadcast_address))
+        reserved = cloud.accounts[account].guest_networks[network].reserved
         path = f"accounts.{account}.guest_networks.{network}.subnet"
         # Addresses follow the subnet: DHCP tells the machines, and nobody else uses the old ones.
-        pool = Pool("guest_address", f"{account}/{network}", divided([hosts]), path, renumbers=True)
+        sections = divided([hosts], reserved=_addresses(*reserved))
+        pool = Pool("guest_address", f"{account}/{network}", sections, path, renumbers=True)
         yield Demand(pool, machines[account, network])
 
 
@@ -166,12 +170,16 @@ def _public_addresses(cloud: Cloud, holders: Mapping[tuple[str, str], Sequence[s
         }
         path = f"zones.{name}.pods.{'*' if len(sections) > 1 else ''.join(sections)}.networks.public.lease_range"
         pool = Pool("public_address", name, {pod: values for pod, values in sections.items() if values}, path)
-        requests = [Request(holder, PUBLIC_PURPOSE, None, (pod,)) for pod in networks for holder in holders[name, pod]]
+        requests = [
+            Request(holder, PUBLIC_PURPOSE, None, (pod,), left=tuple(other for other in networks if other != pod))
+            for pod in networks
+            for holder in holders[name, pod]
+        ]
         yield Demand(pool, requests)
 
 
-def _addresses(leased: AddressRange | None) -> list[range]:
-    return [range(int(leased.first), int(leased.last) + 1)] if leased else []
+def _addresses(*declared: AddressRange | None) -> list[range]:
+    return [range(int(each.first), int(each.last) + 1) for each in declared if each]
 
 
 def _gateways(network: Network) -> list[int]:

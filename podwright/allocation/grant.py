@@ -25,6 +25,8 @@ class Request(NamedTuple):
     fixed: int | None = None
     sections: tuple[str, ...] = (SHARED,)
     """Where the value may come from, the first choice first"""
+    left: tuple[str, ...] = ()
+    """Sections that the holder has moved away from: a value of one of them gives way to another"""
 
 
 class Lease(NamedTuple):
@@ -67,7 +69,7 @@ class Lease(NamedTuple):
 
 
 class LeaseChange(NamedTuple):
-    """A lease before and after; None is no lease. Of two that are not None, only state and owner differ."""
+    """A lease before and after; None is no lease. Of two that are not None, value, holder and purpose are the same."""
 
     before: Lease | None
     after: Lease | None
@@ -96,6 +98,9 @@ def grant(
 
     Requests are sorted first, so their order does not matter. Equal requests count once.
 
+    What an inventory fixes is the operator's word: a holder that has another value gets the one that is fixed, and the
+    one that it had is released like any other.
+
     Args:
         pool: what to lease from.
         leases: the leases there are, at least those of the asking holders and of the values that they fix.
@@ -112,10 +117,12 @@ def grant(
     for request in sorted(set(requests), key=lambda request: (request.fixed is None, request)):
         key = (request.holder, request.purpose)
         granted.asked.add(key)
-        lease = granted.leases.get(key) or had.get(key)
-        if lease is not None and lease.value not in pool and (pool.renumbers or lease.state == "quarantine"):
-            granted.changes.append(LeaseChange(lease, None))
-            lease = None
+        lease = granted.leases.get(key)
+        if lease is None and (before := had.get(key)) is not None:
+            if _gives_way(pool, before, request, cloud):
+                taken[before.value] = _let_go(granted, before, cloud, now)
+            else:
+                lease = before
         if lease is not None:
             _keep(granted, request, lease, cloud, now)
         elif request.fixed is not None:
@@ -131,9 +138,31 @@ def grant(
     return granted
 
 
+def _gives_way(pool: Pool, lease: Lease, request: Request, cloud: str | None) -> bool:
+    """Whether a holder gets another value instead of the one that it has; else it keeps that, or is refused."""
+    if request.fixed not in (None, lease.value):
+        return cloud is not None
+    section = pool.section_of(lease.value)
+    if section in request.left:
+        return True
+    return section not in request.sections and (lease.state == "quarantine" or (section is None and pool.renumbers))
+
+
+def _let_go(granted: Granted, lease: Lease, cloud: str | None, now: int) -> Lease:
+    """Make room for another lease of the same holder; devices may still carry this one."""
+    if lease.value not in granted.pool and (granted.pool.renumbers or lease.state == "quarantine"):
+        granted.changes.append(LeaseChange(lease, None))
+        return lease
+    leaving = lease._replace(superseded=lease.value, cloud=lease.cloud or cloud)
+    if lease.state == "held":
+        leaving = leaving._replace(state="releasing", since=now)
+    granted.changes.append(LeaseChange(lease, leaving))
+    return leaving
+
+
 def _keep(granted: Granted, request: Request, lease: Lease, cloud: str | None, now: int) -> None:
     pool = granted.pool
-    if lease.value not in pool:
+    if pool.section_of(lease.value) not in request.sections:
         granted.problems.append(
             f"{pool.declared_at}: {lease.shown} is no longer in it or is used otherwise, but "
             f"{described(pool.name, request.holder)} has it; put it back, or take the holder away first"
@@ -167,7 +196,12 @@ def _grant_fixed(
             f"{pool.declared_at}: {shown(pool.name, value)}, which {described(pool.name, request.holder)} asks for, "
             f"is kept for {section or 'others'}; ask for another"
         )
-    elif owner := taken.get(value):
+    elif (owner := taken.get(value)) and (owner.holder, owner.purpose) == (request.holder, request.purpose):
+        # It had this value before the one that has just given way.
+        back = owner._replace(state="held", since=now, until=None, superseded=0, cloud=cloud or owner.cloud)
+        granted.changes.append(LeaseChange(owner, back))
+        granted.leases[request.holder, request.purpose] = taken[value] = back
+    elif owner:
         granted.problems.append(
             f"{pool.declared_at}: {owner.shown}, which {described(pool.name, request.holder)} asks for, "
             f"belongs to {described(pool.name, owner.holder)} ({owner.state}); ask for another"

@@ -26,6 +26,7 @@ from pydantic import (
 from podwright.model.fields import (
     SALVAGE,
     Address,
+    Addresses,
     AddressRange,
     Cable,
     DatabaseUrl,
@@ -292,6 +293,8 @@ class GuestNetwork(Declared):
     """the name of a pod of the zone; may be left out where the zone has only one"""
     subnet: GuestSubnet = IPv4Network("10.1.1.0/24")
     """the subnet, also one that other accounts have; `auto` takes one from the zone's `guest_subnets`"""
+    reserved: tuple[Addresses, ...] = ()
+    """the addresses that no machine gets, such as one that moves between them: a list of addresses and ranges"""
 
 
 class Machine(Declared):
@@ -307,6 +310,8 @@ class Machine(Declared):
     """a name that machines of the account share that must not share a hypervisor"""
     hypervisor: Reference | None = None
     """the hypervisor that it must run on, not one for another account; left out, one is chosen"""
+    address: Address | None = None
+    """its address in a guest network that declares its subnet; left out, one is chosen"""
 
 
 class Account(Declared):

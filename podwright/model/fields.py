@@ -79,7 +79,7 @@ class NumberRange:
 
 
 @dataclass(frozen=True)
-class _AddressRange:
+class AddressesBetween:
     """Addresses from `first` to `last`, both included."""
 
     first: IPv4Address
@@ -89,7 +89,7 @@ class _AddressRange:
         return self.first <= address <= self.last
 
     def __str__(self) -> str:
-        return f"{self.first}-{self.last}"
+        return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
 
 
 @dataclass(frozen=True)
@@ -183,15 +183,26 @@ def _numbers(noun: str, first: int, last: int) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-def _address_range(value: Any) -> _AddressRange:
+def _address_range(value: Any) -> AddressesBetween:
     first, _, last = str(value).partition("-")
     try:
-        result = _AddressRange(IPv4Address(first.strip()), IPv4Address(last.strip()))
+        result = AddressesBetween(IPv4Address(first.strip()), IPv4Address(last.strip()))
     except AddressValueError:
         raise mistake("a range of addresses", "join two addresses by a hyphen") from None
     if result.first > result.last:
         raise mistake("a range of addresses", f"write {result.last}-{result.first}")
     return result
+
+
+def _addresses(value: Any) -> AddressesBetween:
+    """A range of addresses, or a single one."""
+    text = str(value)
+    try:
+        return _address_range(text if "-" in text else f"{text}-{text}")
+    except PydanticCustomError:
+        if "-" in text:
+            raise
+        raise mistake("an address or a range", "give an address, or join two by a hyphen") from None
 
 
 def _cable(value: Any) -> _Cable:
@@ -243,7 +254,8 @@ Network4 = Annotated[IPv4Network, BeforeValidator(_network)]
 GuestSubnet = Annotated[IPv4Network | Literal["auto"], BeforeValidator(_guest_subnet)]
 VlanId = Annotated[int, whole_number(FIRST_VLAN, LAST_VLAN)]
 VlanRange = Annotated[NumberRange, _numbers("VLAN id", FIRST_VLAN, LAST_VLAN), WrapValidator(salvaged)]
-AddressRange = Annotated[_AddressRange, BeforeValidator(_address_range)]
+AddressRange = Annotated[AddressesBetween, BeforeValidator(_address_range)]
+Addresses = Annotated[AddressesBetween, BeforeValidator(_addresses), WrapValidator(salvaged)]
 Cable = Annotated[_Cable, BeforeValidator(_cable), WrapValidator(salvaged)]
 Positive = Annotated[int, whole_number(1)]
 ServerPath = Annotated[

@@ -53,6 +53,8 @@ What must hold beyond the keys:
   `anti_affinity` has no more machines than the pod has hypervisors that are for the account.
 - A hypervisor that is `dedicated_to` an account runs nothing of other accounts, and a pod that an account has a guest
   network in has a hypervisor for it.
+- An `address` of a machine is in its guest network's `subnet`, which is not `auto`, after the router's, in nothing
+  `reserved` and no other machine's.
 - The disks of a pod's machines and routing appliances fit into the `capacity_gib` of its storage server.
 
 """
@@ -70,6 +72,7 @@ _WORDS: dict[Any, str] = {
     fields.VlanId: "VLAN id, 1 to 4094",
     fields.VlanRange: "VLAN id or range",
     fields.AddressRange: "range of IPv4 addresses",
+    fields.Addresses: "IPv4 address or range",
     fields.Cable: "cable",
     fields.Positive: "whole number, 1 or more",
     fields.ServerPath: "absolute path",

@@ -10,6 +10,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import NamedTuple
 
 from podwright.model.checks.declaration import Declaration, PlacedPod
+from podwright.model.checks.ranges import apart, with_paths
 from podwright.model.cloud import ManagedDevice, Network, Zone
 from podwright.model.document import Finding, KeyPath, dotted
 from podwright.model.fields import NumberRange
@@ -248,7 +249,7 @@ def _guest_vlans(declaration: Declaration, name: str, zone: Zone, pods: list[Pla
 def _usable_vlans(
     declaration: Declaration, base: KeyPath, declared: Sequence[NumberRange] | None, pods: Iterable[PlacedPod]
 ) -> Iterator[Finding]:
-    ranges = _with_paths(declared, base)
+    ranges = with_paths(declared, base)
     for pod in pods:
         for key in _NETWORKS:
             vlan, at = getattr(pod.pod.networks, key).vlan, (*pod.path, "networks", key, "vlan")
@@ -256,22 +257,7 @@ def _usable_vlans(
                 if vlan is not None and vlan in item.ids:
                     remedy = f"{declaration.where(at)} is {vlan}: leave it out"
                     yield Finding(path, str(item), "free of infrastructure VLANs", remedy)
-    yield from _apart(declaration, ranges)
-
-
-def _with_paths(declared: Sequence[NumberRange] | None, base: KeyPath) -> list[tuple[NumberRange, KeyPath]]:
-    """Ranges with their paths, without those that are wrong."""
-    return [(item, (*base, index)) for index, item in enumerate(declared or ()) if item]
-
-
-def _apart(declaration: Declaration, ranges: list[tuple[NumberRange, KeyPath]]) -> Iterator[Finding]:
-    """Ranges that overlap."""
-    ranges.sort(key=lambda one: (one[0].first, one[0].last))
-    for number, (item, path) in enumerate(ranges[1:], start=1):
-        furthest, at = max(ranges[:number], key=lambda one: one[0].last)
-        if item.first <= furthest.last:
-            remedy = f"{declaration.where(at)} is {furthest}: leave out what both have"
-            yield Finding(path, str(item), "a range of its own", remedy)
+    yield from apart(declaration, ranges)
 
 
 def _guest_networks(declaration: Declaration) -> Iterator[Finding]:

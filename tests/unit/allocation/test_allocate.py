@@ -243,6 +243,10 @@ def test_a_machine_that_moved_to_another_pod_says_so(tmp_path: Path) -> None:
     moved = allocate(cloud(tmp_path, {"acme": account("web1", pod="p2")}), preview=False, now=NOW).leases
     assert moved.placements["acme-web1"].startswith("p2-")
     assert moved.moved_from["acme-web1"] == [before.placements["acme-web1"]]
+    assert (before.public_addresses["acme-east-router"], moved.public_addresses["acme-east-router"]) == (
+        IPv4Address("203.0.1.11"),
+        IPv4Address("203.0.2.11"),
+    )
 
 
 def test_a_hypervisor_that_is_gone_with_its_machines_is_refused_until_it_is_confirmed_lost(tmp_path: Path) -> None:

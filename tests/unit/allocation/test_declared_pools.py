@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,8 @@ def test_vlan_ids_of_pods_and_of_their_zone_do_not_meet(tmp_path: Path) -> None:
         run(cloud(tmp_path, THREE, zone, guest_vlans=None))
     assert str(raised.value).splitlines() == [
         (
-            f"zones.east.guest_vlans: in pod {pod} in zone east it would meet {those}; declare the VLAN ids there again, "
-            "and deploy without these guest networks first"
+            f"zones.east.guest_vlans: in pod {pod} in zone east it would meet {those}; declare the VLAN ids there "
+            "again, and deploy without these guest networks first"
         )
         for pod, those in (
             ("p1", "101 of network default of account acme, 102 of network default of account initech"),
@@ -50,6 +51,72 @@ def test_vlan_ids_of_pods_and_of_their_zone_do_not_meet(tmp_path: Path) -> None:
     run(cloud(tmp_path, THREE, zone, guest_vlans=None))
     with pytest.raises(AllocationError, match=r"pods\.p1\.guest_vlans: in zone east it would meet 101 of"):
         allocate(cloud(tmp_path, THREE), preview=False, now=LATER)
+
+
+def addressed(**addresses: str | None) -> dict[str, Any]:
+    """An account with machines that declare their addresses, or none."""
+    declared = account(*addresses)
+    for name, address in addresses.items():
+        declared["machines"][name]["address"] = address
+    return declared
+
+
+def test_a_machine_has_the_address_that_it_declares_and_others_get_what_is_left(tmp_path: Path) -> None:
+    declared = {"acme": addressed(a=None, b="10.1.1.2", c=None)}
+    declared["acme"]["guest_networks"]["default"]["reserved"] = ["10.1.1.3", "10.1.1.4-10.1.1.10"]
+    assert run(cloud(tmp_path, declared)).leases.guest_addresses == {
+        "acme-a": IPv4Address("10.1.1.11"),
+        "acme-b": IPv4Address("10.1.1.2"),
+        "acme-c": IPv4Address("10.1.1.12"),
+    }
+
+
+def test_a_declared_address_that_changes_is_had_at_once_and_the_old_one_is_released(tmp_path: Path) -> None:
+    def addresses(declared: Cloud) -> list[str]:
+        return [str(record) for record in records(declared) if str(record).startswith("guest_address")]
+
+    first, second = (cloud(tmp_path, {"acme": addressed(a=address)}) for address in ("10.1.1.5", "10.1.1.6"))
+    run(first)
+    changed = run(second)
+    assert changed.leases.guest_addresses == {"acme-a": IPv4Address("10.1.1.6")}
+    assert [str(lease) for lease in changed.releasing] == [
+        "guest_address acme/default 10.1.1.5 acme-a eth0 (releasing)"
+    ]
+    assert addresses(second) == [
+        "guest_address acme/default 10.1.1.5 acme-a eth0 (releasing)",
+        "guest_address acme/default 10.1.1.6 acme-a eth0",
+    ]
+    assert not run(second).changed
+
+    back = run(first)  # what it had may be had again while nobody else can have it
+
+    assert back.leases.guest_addresses == {"acme-a": IPv4Address("10.1.1.5")}
+    assert addresses(first) == [
+        "guest_address acme/default 10.1.1.5 acme-a eth0",
+        "guest_address acme/default 10.1.1.6 acme-a eth0 (releasing)",
+    ]
+    settle(first, planned_at=unix_time(NOW), now=NOW)
+    allocate(first, preview=False, now=LATER)
+    assert addresses(first) == ["guest_address acme/default 10.1.1.5 acme-a eth0"]
+    assert not allocate(cloud(tmp_path, {"acme": addressed(a=None)}), preview=False, now=LATER).changed
+
+
+def test_an_address_that_another_machine_has_cannot_be_declared(tmp_path: Path) -> None:
+    run(cloud(tmp_path, {"acme": addressed(a=None)}))
+    with pytest.raises(AllocationError) as raised:
+        run(cloud(tmp_path, {"acme": addressed(a=None, b="10.1.1.2")}))
+    assert str(raised.value) == (
+        "accounts.acme.guest_networks.default.subnet: 10.1.1.2, which acme-b asks for, belongs to acme-a (held); "
+        "ask for another"
+    )
+
+
+def test_a_machine_leaves_an_address_that_becomes_reserved(tmp_path: Path) -> None:
+    declared = {"acme": addressed(a=None)}
+    run(cloud(tmp_path, declared))
+    declared["acme"]["guest_networks"]["default"]["reserved"] = ["10.1.1.2-10.1.1.9"]
+    assert run(cloud(tmp_path, declared)).leases.guest_addresses == {"acme-a": IPv4Address("10.1.1.10")}
+    assert not run(cloud(tmp_path, declared)).changed
 
 
 @pytest.mark.parametrize("zone, pod", [({"guest_vlans": ["101-199"]}, {"guest_vlans": None})])
