@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Network
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from podwright.allocation.grant import Request
 from podwright.allocation.placement import Capacity, Host, Limits, Needs, PlacementRequest
-from podwright.allocation.pools import KINDS, SHARED, Pool, divided, subnets_of, subnets_over, values_of, without
-from podwright.model.cloud import Cloud, Hypervisor, Network, Pod
+from podwright.allocation.pools import KINDS, SHARED, Pool, divided, subnets_of, subnets_over, values_of
+from podwright.model.cloud import Cloud, Hypervisor, Network, Pod, PodDedication, ZoneDedication
 from podwright.model.fields import AddressRange, NumberRange
-from podwright.model.views import Domain, appliances, devices, domains, guest_networks
+from podwright.model.views import (
+    Appliance,
+    Domain,
+    PlacedGuestNetwork,
+    appliances,
+    devices,
+    domains,
+    guest_networks,
+)
 
 # Desired state "hypervisor": eth0 is the guest network, eth1 management, eth2 public.
 MACHINE_NICS = ("eth0",)
@@ -25,6 +33,9 @@ NETWORK_PURPOSE = "guest_network"
 
 # Virtual routers of a zone: the address of the gateway, and one of each zone switch right above it.
 _ZONE_SWITCHES = 2
+
+
+Sections: TypeAlias = dict[str, tuple[range, ...]]
 
 
 class Demand(NamedTuple):
@@ -104,24 +115,35 @@ def _guest_vlans(cloud: Cloud) -> Iterator[Demand]:
     """From the pod of a guest network; or, where a zone says so, one for the whole zone."""
     requests = defaultdict(list)
     for placed in guest_networks(cloud):
-        in_zone = cloud.zones[placed.zone].guest_vlans is not None
-        scope = placed.zone if in_zone else f"{placed.zone}/{placed.pod}"
-        requests[scope].append(Request(f"{placed.account}/{placed.name}", NETWORK_PURPOSE))
+        zone = cloud.zones[placed.zone]
+        if zone.guest_vlans is not None:
+            requests[placed.zone].append(_for_network(placed, zone.dedicated))
+        else:
+            dedicated = zone.pods[placed.pod].dedicated
+            requests[f"{placed.zone}/{placed.pod}"].append(_for_network(placed, dedicated))
     for name, zone in sorted(cloud.zones.items()):
         pods = sorted(zone.pods.items())
         if zone.guest_vlans is not None:
-            sections = _vlan_sections(zone.guest_vlans, zone.pods.values())
+            sections = _vlan_sections(zone.guest_vlans, zone.pods.values(), zone.dedicated)
             yield Demand(Pool("guest_vlan", name, sections, f"zones.{name}.guest_vlans"), requests[name])
             continue
         for pod_name, pod in pods:
-            sections = _vlan_sections(pod.guest_vlans or (), [pod])
+            sections = _vlan_sections(pod.guest_vlans or (), [pod], pod.dedicated)
             pool = Pool("guest_vlan", f"{name}/{pod_name}", sections, f"zones.{name}.pods.{pod_name}.guest_vlans")
             yield Demand(pool, requests[pool.scope])
 
 
-def _vlan_sections(declared: Iterable[NumberRange], pods: Iterable[Pod]) -> dict[str, tuple[range, ...]]:
+def _vlan_sections(
+    declared: Iterable[NumberRange],
+    pods: Iterable[Pod],
+    dedicated: Mapping[str, PodDedication] | Mapping[str, ZoneDedication],
+) -> Sections:
     networks = [each for pod in pods for each in (pod.networks.management, pod.networks.storage, pod.networks.public)]
-    return divided((ids.ids for ids in declared), reserved=values_of(*(network.vlan for network in networks)))
+    return divided(
+        _numbers(declared),
+        reserved=values_of(*(network.vlan for network in networks)),
+        dedicated={account: _numbers(own.guest_vlans) for account, own in dedicated.items()},
+    )
 
 
 def _guest_subnets(cloud: Cloud) -> Iterator[Demand]:
@@ -132,17 +154,24 @@ def _guest_subnets(cloud: Cloud) -> Iterator[Demand]:
         if isinstance(subnet, IPv4Network):
             declared[placed.zone].append(subnets_over(subnet))
         else:
-            requests[placed.zone].append(Request(f"{placed.account}/{placed.name}", NETWORK_PURPOSE))
+            requests[placed.zone].append(_for_network(placed, cloud.zones[placed.zone].dedicated))
     for name, zone in sorted(cloud.zones.items()):
         subnets = [subnets_of(zone.guest_subnets)] if zone.guest_subnets else []
-        sections = divided(subnets, reserved=declared[name])
+        dedicated = {account: map(subnets_of, own.guest_subnets) for account, own in zone.dedicated.items()}
+        sections = divided(subnets, reserved=declared[name], dedicated=dedicated)
         yield Demand(Pool("guest_subnet", name, sections, f"zones.{name}.guest_subnets"), requests[name])
+
+
+def _for_network(placed: PlacedGuestNetwork, dedicated: Collection[str]) -> Request:
+    """A value for a guest network; where something is dedicated to its account, of that first."""
+    sections = (placed.account, SHARED) if placed.account in dedicated else (SHARED,)
+    return Request(f"{placed.account}/{placed.name}", NETWORK_PURPOSE, None, sections)
 
 
 def _appliance_addresses(cloud: Cloud) -> Iterator[Demand]:
     holders = defaultdict(list)
     for appliance in appliances(cloud):
-        holders[appliance.zone, appliance.pod].append(appliance.name)
+        holders[appliance.zone, appliance.pod].append(appliance)
     owned = defaultdict(set)
     for device in devices(cloud):
         owned[device.zone].add(int(device.declared.management_address))
@@ -155,27 +184,44 @@ def _appliance_addresses(cloud: Cloud) -> Iterator[Demand]:
                 divided(_addresses(management.lease_range), reserved=values_of(*_gateways(management), *owned[zone])),
                 f"zones.{zone}.pods.{name}.networks.management.lease_range",
             ),
-            [Request(holder, MANAGEMENT_PURPOSE) for holder in holders[zone, name]],
+            [Request(appliance.name, MANAGEMENT_PURPOSE) for appliance in holders[zone, name]],
         )
     yield from _public_addresses(cloud, holders)
 
 
-def _public_addresses(cloud: Cloud, holders: Mapping[tuple[str, str], Sequence[str]]) -> Iterator[Demand]:
-    """Unique in a zone, but each from the network of its holder's pod, which is a section of the pool."""
+def _public_addresses(cloud: Cloud, holders: Mapping[tuple[str, str], Sequence[Appliance]]) -> Iterator[Demand]:
+    """Unique in a zone, but each from the network of its holder's pod: `<pod>`, or before that `<pod>:<account>`."""
     for name, zone in sorted(cloud.zones.items()):
-        networks = {pod_name: pod.networks.public for pod_name, pod in sorted(zone.pods.items())}
-        sections = {
-            pod: without(_addresses(network.lease_range), values_of(*_gateways(network)))
-            for pod, network in networks.items()
-        }
-        path = f"zones.{name}.pods.{'*' if len(sections) > 1 else ''.join(sections)}.networks.public.lease_range"
-        pool = Pool("public_address", name, {pod: values for pod, values in sections.items() if values}, path)
-        requests = [
-            Request(holder, PUBLIC_PURPOSE, None, (pod,), left=tuple(other for other in networks if other != pod))
-            for pod in networks
-            for holder in holders[name, pod]
-        ]
+        by_pod = {pod_name: _public_sections(pod_name, pod) for pod_name, pod in sorted(zone.pods.items())}
+        path = f"zones.{name}.pods.{'*' if len(by_pod) > 1 else ''.join(by_pod)}.networks.public.lease_range"
+        pool = Pool("public_address", name, {key: own for each in by_pod.values() for key, own in each.items()}, path)
+        requests = []
+        for pod in by_pod:
+            left = tuple(section for section in pool.sections if section.partition(":")[0] != pod)
+            requests += [
+                Request(appliance.name, PUBLIC_PURPOSE, None, _public_sections_for(appliance, zone.pods[pod]), left)
+                for appliance in holders[name, pod]
+            ]
         yield Demand(pool, requests)
+
+
+def _public_sections_for(appliance: Appliance, pod: Pod) -> tuple[str, ...]:
+    own = (f"{appliance.pod}:{appliance.account}",) if appliance.account in pod.dedicated else ()
+    return (*own, appliance.pod)
+
+
+def _public_sections(name: str, pod: Pod) -> Sections:
+    network = pod.networks.public
+    sections = divided(
+        _addresses(network.lease_range),
+        reserved=values_of(*_gateways(network)),
+        dedicated={account: _addresses(*own.public_addresses) for account, own in pod.dedicated.items()},
+    )
+    return {f"{name}:{account}" if account else name: values for account, values in sections.items()}
+
+
+def _numbers(declared: Iterable[NumberRange]) -> list[range]:
+    return [each.ids for each in declared]
 
 
 def _addresses(*declared: AddressRange | None) -> list[range]:

@@ -235,8 +235,9 @@ def exhausted(granted: Granted, leases: Iterable[Lease], given_up: Iterable[Leas
         "releasing" if lease in leaving else lease.state for lease in leases if pool.section_of(lease.value) in sections
     )
     asking = [described(pool.name, request.holder) for request in granted.unserved]
-    kept_for = f" for {', '.join(sections)}" if sections != [SHARED] else ""
-    place = pool.declared_at.replace("*", sections[0]) if len(sections) == 1 else pool.declared_at
+    kept_for = f" for {', '.join(section or 'everybody' for section in sections)}" if sections != [SHARED] else ""
+    places = {section.partition(":")[0] for section in sections}
+    place = pool.declared_at.replace("*", places.pop()) if len(places) == 1 else pool.declared_at
     extend = "" if pool.name == "mac" else f"extend {place}, or "
     return (
         f"{place}: pool {pool.name} of {within(pool)} has no {pool.kind.noun} left for {listed(asking)}; "

@@ -221,6 +221,28 @@ class PodLimits(Declared):
     """the operations a second of all of their disks"""
 
 
+class PodDedication(Declared):
+    """What an account has for itself of a pod's pools; it is given first, and to nobody else.
+
+    When it is used up, or for an account without any, values are those that are
+    dedicated to nobody.
+    """
+
+    guest_vlans: tuple[VlanRange, ...] = ()
+    """VLAN ids of the pod's `guest_vlans`"""
+    public_addresses: tuple[Addresses, ...] = ()
+    """addresses of the public network's `lease_range`: a list of addresses and ranges"""
+
+
+class ZoneDedication(Declared):
+    """What an account has for itself of a zone's pools; it is given first, and to nobody else."""
+
+    guest_vlans: tuple[VlanRange, ...] = ()
+    """VLAN ids of the zone's `guest_vlans`"""
+    guest_subnets: tuple[Network4, ...] = ()
+    """networks within the zone's `guest_subnets`, which guest networks with `subnet: auto` get a /24 each from"""
+
+
 class Pod(Declared):
     """Hosts and storage behind one layer of pod switches."""
 
@@ -236,6 +258,8 @@ class Pod(Declared):
     """the hypervisors, each cabled once to every pod switch"""
     limits: PodLimits = PodLimits()
     """what its machines and routing appliances may have together"""
+    dedicated: Mapping[Name, PodDedication] = {}
+    """what accounts have for themselves, by the name of the account"""
 
 
 class Upstream(Declared):
@@ -280,6 +304,8 @@ class Zone(Declared):
     """the zone switches, usually a pair"""
     pods: Mapping[Name, Pod]
     """the pods"""
+    dedicated: Mapping[Name, ZoneDedication] = {}
+    """what accounts have for themselves, by the name of the account"""
     cables: tuple[Cable, ...]
     """the cables, each a list of two ends: `device:port`, `upstream`, or `management` (the pod's management network)"""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ import pytest
 
 from podwright.allocation import Allocated, allocate, settle
 from podwright.allocation.database import unix_time
+from podwright.allocation.pools import SHARED, DeclaredPool, Pool
 from podwright.errors import AllocationError
-from podwright.model.cloud import Cloud
+from podwright.model.cloud import Cloud, PodDedication
 from tests.unit.allocation.declaration import LATER, NOW, account, cloud, records
 
 THREE = {"acme": account("web1"), "globex": account("web1", pod="p2"), "initech": account(subnet="auto")}
@@ -51,6 +53,14 @@ def test_vlan_ids_of_pods_and_of_their_zone_do_not_meet(tmp_path: Path) -> None:
     run(cloud(tmp_path, THREE, zone, guest_vlans=None))
     with pytest.raises(AllocationError, match=r"pods\.p1\.guest_vlans: in zone east it would meet 101 of"):
         allocate(cloud(tmp_path, THREE), preview=False, now=LATER)
+
+
+def dedicating(declared: Cloud, dedicated: Mapping[str, Any]) -> Cloud:
+    """The same with what pod p1 dedicates to accounts."""
+    east = declared.zones["east"]
+    own = {account: PodDedication.model_validate(each) for account, each in dedicated.items()}
+    pods = {**east.pods, "p1": east.pods["p1"].model_copy(update={"dedicated": own})}
+    return declared.model_copy(update={"zones": {"east": east.model_copy(update={"pods": pods})}})
 
 
 def addressed(**addresses: str | None) -> dict[str, Any]:
@@ -119,7 +129,83 @@ def test_a_machine_leaves_an_address_that_becomes_reserved(tmp_path: Path) -> No
     assert not run(cloud(tmp_path, declared)).changed
 
 
-@pytest.mark.parametrize("zone, pod", [({"guest_vlans": ["101-199"]}, {"guest_vlans": None})])
+DEDICATED_IN_POD = {
+    "globex": {"guest_vlans": ["120"], "public_addresses": ["203.0.1.40-203.0.1.41"]},
+    "initech": {"public_addresses": ["203.0.1.11"]},
+}
+DEDICATED_IN_ZONE = {"globex": {"guest_subnets": ["172.16.2.0/24"]}}
+
+
+def test_an_account_gets_what_is_dedicated_to_it_first_and_others_get_none_of_it(tmp_path: Path) -> None:
+    accounts = {name: account(subnet="auto") for name in ("acme", "globex", "initech")}
+    accounts["globex"]["guest_networks"]["far"] = {"zone": "east", "pod": "p1", "subnet": "auto"}
+    declared = cloud(tmp_path, accounts, {"dedicated": DEDICATED_IN_ZONE})
+    leases = run(dedicating(declared, DEDICATED_IN_POD)).leases
+    assert leases.guest_vlans == {
+        ("acme", "default"): 101,
+        ("globex", "default"): 120,
+        ("globex", "far"): 102,
+        ("initech", "default"): 103,
+    }
+    assert {key: str(subnet) for key, subnet in leases.guest_subnets.items()} == {
+        ("acme", "default"): "172.16.0.0/24",
+        ("globex", "default"): "172.16.2.0/24",
+        ("globex", "far"): "172.16.1.0/24",
+        ("initech", "default"): "172.16.3.0/24",
+    }
+    assert leases.public_addresses == {
+        "acme-east-router": IPv4Address("203.0.1.12"),
+        "globex-east-router": IPv4Address("203.0.1.40"),
+        "initech-east-router": IPv4Address("203.0.1.11"),
+    }
+
+
+def test_a_value_that_another_account_has_cannot_be_dedicated(tmp_path: Path) -> None:
+    run(cloud(tmp_path, THREE))
+    own = {"globex": {"guest_vlans": ["102"], "public_addresses": ["203.0.1.11"]}}
+    with pytest.raises(AllocationError) as raised:
+        run(dedicating(cloud(tmp_path, THREE), own))
+    assert str(raised.value).splitlines() == [
+        f"{path} is no longer in it or is used otherwise, but {holder} has it; put it back, or take the holder away "
+        "first"
+        for path, holder in (
+            ("zones.east.pods.p1.guest_vlans: 102", "network default of account initech"),
+            ("zones.east.pods.*.networks.public.lease_range: 203.0.1.11", "acme-east-router"),
+        )
+    ]
+
+
+def test_what_an_account_has_may_be_dedicated_to_it_and_to_nobody_again(tmp_path: Path) -> None:
+    before = run(cloud(tmp_path, THREE)).leases
+    own = run(dedicating(cloud(tmp_path, THREE), {"acme": {"guest_vlans": ["101"]}}))
+    assert own.leases.guest_vlans["acme", "default"] == before.guest_vlans["acme", "default"]
+    assert run(cloud(tmp_path, THREE)).leases == before
+
+
+def test_an_account_whose_own_is_used_up_with_all_the_rest_is_told_so(tmp_path: Path) -> None:
+    accounts = {name: account() for name in ("acme", "globex")}
+    dedicated = {"globex": {"guest_vlans": ["102-103"], "public_addresses": ["203.0.1.40"]}}
+    with pytest.raises(AllocationError) as raised:
+        run(dedicating(cloud(tmp_path, accounts, guest_vlans=["102-103"]), dedicated))
+    assert str(raised.value) == (
+        "zones.east.pods.p1.guest_vlans: pool guest_vlan of pod p1 in zone east has no VLAN id left for network "
+        "default of account acme; it has 0 in all; extend zones.east.pods.p1.guest_vlans, or take holders away"
+    )
+
+
+@pytest.mark.parametrize("section", ["p1", "p1:acme", "acme", SHARED])
+def test_a_pool_is_the_same_when_it_is_read_as_it_was_written_down(section: str) -> None:
+    pool = Pool("vni", "east", {section: (range(1, 2), range(5, 1 << 24)), "z:z": (range(3, 4),)}, "zones.east.vnis")
+    assert DeclaredPool(pool.name, pool.scope, pool.declared, pool.declared_at, "lab").as_pool() == pool
+
+
+@pytest.mark.parametrize(
+    "zone, pod",
+    [
+        ({"guest_vlans": ["101-199"]}, {"guest_vlans": None}),
+        ({"dedicated": DEDICATED_IN_ZONE}, {"dedicated": {"globex": {"guest_vlans": ["120-121"]}}}),
+    ],
+)
 def test_the_order_of_a_declaration_does_not_matter(zone: dict[str, Any], pod: dict[str, Any], tmp_path: Path) -> None:
     backwards = dict(reversed(THREE.items()))
     first = run(cloud(tmp_path / "one", THREE, zone, **pod))
