@@ -273,6 +273,8 @@ def _leases(
         public_addresses=_addresses("public_address", granted),
         macs={(lease.holder, lease.purpose): mac_address(lease.value) for lease in _of_pool("mac", granted)},
         placements=hypervisors,
+        vnis={_network(lease): lease.value for lease in _of_pool("vni", granted)},
+        console_ports={lease.holder: lease.value for lease in _of_pool("console_port", granted)},
         moved_from={domain: sorted(those) for domain, those in sorted(left.items())},
     )
 

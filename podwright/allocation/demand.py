@@ -28,6 +28,7 @@ APPLIANCE_NICS = ("eth0", "eth1", "eth2")
 _NICS = {"machine": MACHINE_NICS, "routing_appliance": APPLIANCE_NICS}
 
 MANAGEMENT_PURPOSE = "eth1"
+CONSOLE_PURPOSE = "console"
 PUBLIC_PURPOSE = "source_nat"
 NETWORK_PURPOSE = "guest_network"
 
@@ -59,6 +60,8 @@ def demands(cloud: Cloud) -> Iterator[Demand]:
     yield from _guest_vlans(cloud)
     yield from _guest_subnets(cloud)
     yield from _appliance_addresses(cloud)
+    yield from _vnis(cloud)
+    yield from _console_ports(cloud)
     yield _macs(cloud)
 
 
@@ -160,6 +163,29 @@ def _guest_subnets(cloud: Cloud) -> Iterator[Demand]:
         dedicated = {account: map(subnets_of, own.guest_subnets) for account, own in zone.dedicated.items()}
         sections = divided(subnets, reserved=declared[name], dedicated=dedicated)
         yield Demand(Pool("guest_subnet", name, sections, f"zones.{name}.guest_subnets"), requests[name])
+
+
+def _vnis(cloud: Cloud) -> Iterator[Demand]:
+    requests = defaultdict(list)
+    for placed in guest_networks(cloud):
+        requests[placed.zone].append(_for_network(placed, cloud.zones[placed.zone].dedicated))
+    for name, zone in sorted(cloud.zones.items()):
+        if zone.vnis is not None:
+            dedicated = {account: _numbers(own.vnis) for account, own in zone.dedicated.items()}
+            sections = divided(_numbers(zone.vnis), dedicated=dedicated)
+            yield Demand(Pool("vni", name, sections, f"zones.{name}.vnis"), requests[name])
+
+
+def _console_ports(cloud: Cloud) -> Iterator[Demand]:
+    """One for a domain in its whole pod, so that a domain that moves keeps it."""
+    requests = defaultdict(list)
+    for domain in domains(cloud):
+        requests[domain.zone, domain.pod].append(Request(domain.name, CONSOLE_PURPOSE))
+    for zone, name, pod in _pods(cloud):
+        if pod.console_ports is not None:
+            path = f"zones.{zone}.pods.{name}.console_ports"
+            pool = Pool("console_port", f"{zone}/{name}", divided(_numbers(pod.console_ports)), path)
+            yield Demand(pool, requests[zone, name])
 
 
 def _for_network(placed: PlacedGuestNetwork, dedicated: Collection[str]) -> Request:

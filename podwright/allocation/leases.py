@@ -39,3 +39,9 @@ class Leases:
 
     moved_from: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """{domain: other hypervisors, sorted, that may still run it}, of those that moved"""
+
+    vnis: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """{(account, network): VNI}, of guest networks in zones that declare VNIs"""
+
+    console_ports: Mapping[str, int] = field(default_factory=dict)
+    """{domain: TCP port of its console on its hypervisor}, in pods that declare console ports"""

@@ -34,6 +34,7 @@ from podwright.model.fields import (
     GuestSubnet,
     Name,
     Network4,
+    PortRange,
     Positive,
     PublicKey,
     Reference,
@@ -41,6 +42,7 @@ from podwright.model.fields import (
     Text,
     VlanId,
     VlanRange,
+    VniRange,
     salvaged,
     whole_number,
 )
@@ -241,6 +243,8 @@ class ZoneDedication(Declared):
     """VLAN ids of the zone's `guest_vlans`"""
     guest_subnets: tuple[Network4, ...] = ()
     """networks within the zone's `guest_subnets`, which guest networks with `subnet: auto` get a /24 each from"""
+    vnis: tuple[VniRange, ...] = ()
+    """VNIs of the zone's `vnis`"""
 
 
 class Pod(Declared):
@@ -256,6 +260,8 @@ class Pod(Declared):
     """the storage servers, each cabled once to every pod switch"""
     hypervisors: Mapping[Name, Hypervisor]
     """the hypervisors, each cabled once to every pod switch"""
+    console_ports: tuple[PortRange, ...] | None = None
+    """the TCP ports of consoles, one for each machine and routing appliance of the pod: a list of ports and ranges"""
     limits: PodLimits = PodLimits()
     """what its machines and routing appliances may have together"""
     dedicated: Mapping[Name, PodDedication] = {}
@@ -296,6 +302,8 @@ class Zone(Declared):
     """the network that guest networks with `subnet: auto` get a /24 each from"""
     guest_vlans: tuple[VlanRange, ...] | None = None
     """the VLAN ids for guest networks, each for one network in the whole zone; left out where each pod has its own"""
+    vnis: tuple[VniRange, ...] | None = None
+    """the VXLAN network identifiers, one for each guest network in the zone: a list of numbers and ranges"""
     routing_appliance: ApplianceShape
     """the image and offering of routing appliances"""
     upstream: Upstream

@@ -22,6 +22,9 @@ SALVAGE = "salvage"
 # IEEE 802.1Q-2018 table 9-2: 0 is priority-tagged, 4095 is reserved.
 FIRST_VLAN, LAST_VLAN = 1, 4094
 
+# RFC 7348 section 5: a VNI has 24 bits.
+_LAST_VNI = 2**24 - 1
+
 # RFC 1123 section 2.1: letters, digits and hyphens, no hyphen at either end; RFC 1035 section 2.3.4: 63 of them.
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _DOMAIN = re.compile(rf"{_NAME.pattern}(\.{_NAME.pattern})*")
@@ -254,6 +257,8 @@ Network4 = Annotated[IPv4Network, BeforeValidator(_network)]
 GuestSubnet = Annotated[IPv4Network | Literal["auto"], BeforeValidator(_guest_subnet)]
 VlanId = Annotated[int, whole_number(FIRST_VLAN, LAST_VLAN)]
 VlanRange = Annotated[NumberRange, _numbers("VLAN id", FIRST_VLAN, LAST_VLAN), WrapValidator(salvaged)]
+VniRange = Annotated[NumberRange, _numbers("VNI", 1, _LAST_VNI), WrapValidator(salvaged)]
+PortRange = Annotated[NumberRange, _numbers("TCP port", 1, _LAST_PORT), WrapValidator(salvaged)]
 AddressRange = Annotated[AddressesBetween, BeforeValidator(_address_range)]
 Addresses = Annotated[AddressesBetween, BeforeValidator(_addresses), WrapValidator(salvaged)]
 Cable = Annotated[_Cable, BeforeValidator(_cable), WrapValidator(salvaged)]

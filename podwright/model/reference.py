@@ -72,6 +72,8 @@ _WORDS: dict[Any, str] = {
     fields.GuestSubnet: "IPv4 network or `auto`",
     fields.VlanId: "VLAN id, 1 to 4094",
     fields.VlanRange: "VLAN id or range",
+    fields.VniRange: "VNI or range",
+    fields.PortRange: "TCP port or range",
     fields.AddressRange: "range of IPv4 addresses",
     fields.Addresses: "IPv4 address or range",
     fields.Cable: "cable",

@@ -21,6 +21,7 @@ def check(declaration: Declaration) -> Iterator[Finding]:
     for name, zone in declaration.cloud.zones.items():
         path: KeyPath = ("zones", name)
         yield from _numbers(declaration, path, zone.dedicated, zone.guest_vlans, (*path, "guest_vlans"))
+        yield from _numbers(declaration, path, zone.dedicated, zone.vnis, (*path, "vnis"))
         yield from _subnets(declaration, path, zone.dedicated, zone.guest_subnets)
     for pod in declaration.pods():
         yield from _numbers(declaration, pod.path, pod.pod.dedicated, pod.pod.guest_vlans, (*pod.path, "guest_vlans"))

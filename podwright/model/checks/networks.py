@@ -45,7 +45,9 @@ def check(declaration: Declaration) -> Iterator[Finding]:
         yield from _upstream(name, zone)
         for pod in pods:
             yield from _pod_addresses(pod)
+            yield from apart(declaration, with_paths(pod.pod.console_ports, (*pod.path, "console_ports")))
         yield from _guest_vlans(declaration, name, zone, pods)
+        yield from apart(declaration, with_paths(zone.vnis, ("zones", name, "vnis")))
         yield from _infrastructure_vlans(declaration, pods)
         yield from _taken(declaration, name, zone, pods)
     yield from _guest_networks(declaration)

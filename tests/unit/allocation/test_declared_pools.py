@@ -193,6 +193,26 @@ def test_an_account_whose_own_is_used_up_with_all_the_rest_is_told_so(tmp_path: 
     )
 
 
+def test_each_guest_network_of_a_zone_with_vnis_gets_one(tmp_path: Path) -> None:
+    zone = {"vnis": ["5000-5001", "16777215"], "dedicated": {"initech": {"vnis": ["16777215"]}}}
+    declared = cloud(tmp_path, THREE, zone)
+    leases = run(declared).leases
+    assert leases.vnis == {("acme", "default"): 5000, ("globex", "default"): 5001, ("initech", "default"): 16777215}
+    assert "vni east 5001 globex/default guest_network" in map(str, records(declared))
+    assert run(cloud(tmp_path, THREE)).leases.vnis == {}
+
+
+def test_each_domain_of_a_pod_with_console_ports_gets_one(tmp_path: Path) -> None:
+    leases = run(cloud(tmp_path, THREE, console_ports=["5900-5999"])).leases
+    assert leases.console_ports == {
+        "acme-east-router": 5900,
+        "acme-web1": 5901,
+        "initech-east-router": 5902,
+        "globex-east-router": 5900,
+        "globex-web1": 5901,
+    }
+
+
 @pytest.mark.parametrize("section", ["p1", "p1:acme", "acme", SHARED])
 def test_a_pool_is_the_same_when_it_is_read_as_it_was_written_down(section: str) -> None:
     pool = Pool("vni", "east", {section: (range(1, 2), range(5, 1 << 24)), "z:z": (range(3, 4),)}, "zones.east.vnis")
@@ -203,6 +223,7 @@ def test_a_pool_is_the_same_when_it_is_read_as_it_was_written_down(section: str)
     "zone, pod",
     [
         ({"guest_vlans": ["101-199"]}, {"guest_vlans": None}),
+        ({"vnis": ["5000-5999"]}, {"console_ports": ["5900-5999"]}),
         ({"dedicated": DEDICATED_IN_ZONE}, {"dedicated": {"globex": {"guest_vlans": ["120-121"]}}}),
     ],
 )
