@@ -12,7 +12,16 @@ from typing import NamedTuple
 from podwright.allocation.books import Books
 from podwright.allocation.changes import diff
 from podwright.allocation.database import Database, unix_time
-from podwright.allocation.demand import PodDemand, demands, guest_address_demands, pod_demands
+from podwright.allocation.demand import (
+    DEVICE_PURPOSE,
+    GUEST_PURPOSE,
+    MANAGEMENT_PURPOSE,
+    PUBLIC_PURPOSE,
+    PodDemand,
+    demands,
+    guest_address_demands,
+    pod_demands,
+)
 from podwright.allocation.grant import Granted, Lease, LeaseChange
 from podwright.allocation.history import this_run
 from podwright.allocation.leases import Leases
@@ -141,8 +150,10 @@ def settle(
             if _is_leaving(placement, cloud, planned_at)
         ]
         gone = repository.devices(cloud.name) - _devices(cloud)
-        if gone and not lost_devices_confirmed:
-            return Settled([], sorted(name for name, _ in gone) if leases or placements else [])
+        # A device that is gone carries no other's address, and nobody else carries its own.
+        carried = [change for change in leases if change.before and change.before.purpose != DEVICE_PURPOSE]
+        if gone and not lost_devices_confirmed and (carried or placements):
+            return Settled([], sorted(name for name, _ in gone))
         repository.save(leases, placements, moment)
         repository.forget_devices(cloud.name, gone)
         return Settled([*leases, *placements], [])
@@ -268,9 +279,9 @@ def _leases(
     return Leases(
         guest_vlans={_network(lease): lease.value for lease in _of_pool("guest_vlan", granted)},
         guest_subnets=subnets,
-        guest_addresses=_addresses("guest_address", granted),
-        management_addresses=_addresses("management_address", granted),
-        public_addresses=_addresses("public_address", granted),
+        guest_addresses=_addresses("guest_address", granted, GUEST_PURPOSE),
+        management_addresses=_addresses("management_address", granted, MANAGEMENT_PURPOSE),
+        public_addresses=_addresses("public_address", granted, PUBLIC_PURPOSE),
         macs={(lease.holder, lease.purpose): mac_address(lease.value) for lease in _of_pool("mac", granted)},
         placements=hypervisors,
         vnis={_network(lease): lease.value for lease in _of_pool("vni", granted)},
@@ -284,8 +295,9 @@ def _network(lease: Lease) -> tuple[str, str]:
     return account, network
 
 
-def _addresses(pool: PoolName, granted: Iterable[Granted]) -> dict[str, IPv4Address]:
-    return {lease.holder: IPv4Address(lease.value) for lease in _of_pool(pool, granted)}
+def _addresses(pool: PoolName, granted: Iterable[Granted], purpose: str) -> dict[str, IPv4Address]:
+    leases = _of_pool(pool, granted)
+    return {lease.holder: IPv4Address(lease.value) for lease in leases if lease.purpose == purpose}
 
 
 def _of_pool(pool: PoolName, granted: Iterable[Granted]) -> Iterator[Lease]:

@@ -60,11 +60,7 @@ class Books:
             free = FreeValues(pool, before, free_values(pool, (lease.value for lease in leases)))
             self.redeclared.append(pool)
         self.free_values.append(free)
-        granted = grant(pool, leases, free, requests, cloud, now)
-        for before_, after in granted.changes:
-            if before_ is not None and after is None:
-                free.give_back(before_.value)
-        return granted
+        return grant(pool, leases, free, requests, cloud, now)
 
     def problems(self, granted: Iterable[Granted], given_up: Iterable[LeaseChange]) -> Iterator[str]:
         """A line for each reason why something was not granted; what is given up in this run counts as such."""

@@ -9,8 +9,20 @@ from typing import NamedTuple, TypeAlias
 
 from podwright.allocation.grant import Request
 from podwright.allocation.placement import Capacity, Host, Limits, Needs, PlacementRequest
-from podwright.allocation.pools import KINDS, SHARED, Pool, divided, subnets_of, subnets_over, values_of
-from podwright.model.cloud import Cloud, Hypervisor, Network, Pod, PodDedication, ZoneDedication
+from podwright.allocation.pools import (
+    KINDS,
+    SHARED,
+    SUBNET_PREFIX,
+    Pool,
+    disjoint,
+    divided,
+    subnet_value,
+    subnets_of,
+    subnets_over,
+    values_of,
+    without,
+)
+from podwright.model.cloud import Cloud, Hypervisor, Network, Pod, PodDedication, Zone, ZoneDedication
 from podwright.model.fields import AddressRange, NumberRange
 from podwright.model.views import (
     Appliance,
@@ -28,6 +40,8 @@ APPLIANCE_NICS = ("eth0", "eth1", "eth2")
 _NICS = {"machine": MACHINE_NICS, "routing_appliance": APPLIANCE_NICS}
 
 MANAGEMENT_PURPOSE = "eth1"
+DEVICE_PURPOSE = "management"
+GUEST_PURPOSE = "eth0"
 CONSOLE_PURPOSE = "console"
 PUBLIC_PURPOSE = "source_nat"
 NETWORK_PURPOSE = "guest_network"
@@ -35,6 +49,9 @@ NETWORK_PURPOSE = "guest_network"
 # Virtual routers of a zone: the address of the gateway, and one of each zone switch right above it.
 _ZONE_SWITCHES = 2
 
+
+# The section of management addresses that are the devices' own, or may be.
+DEVICES = "devices"
 
 Sections: TypeAlias = dict[str, tuple[range, ...]]
 
@@ -59,6 +76,7 @@ def demands(cloud: Cloud) -> Iterator[Demand]:
     """The requests on every pool but those of guest addresses, which follow from the subnets."""
     yield from _guest_vlans(cloud)
     yield from _guest_subnets(cloud)
+    yield from _management_subnets(cloud)
     yield from _appliance_addresses(cloud)
     yield from _vnis(cloud)
     yield from _console_ports(cloud)
@@ -72,7 +90,7 @@ def guest_address_demands(cloud: Cloud, subnets: Mapping[tuple[str, str], IPv4Ne
         if domain.machine is not None:
             declared = cloud.accounts[domain.account].machines[domain.machine].address
             fixed = None if declared is None else int(declared)
-            machines[domain.account, domain.guest_network].append(Request(domain.name, "eth0", fixed))
+            machines[domain.account, domain.guest_network].append(Request(domain.name, GUEST_PURPOSE, fixed))
     for (account, network), subnet in sorted(subnets.items()):
         # The first host address is the router's.
         hosts = range(int(subnet.network_address) + 2, int(subnet.broadcast_address))
@@ -194,25 +212,49 @@ def _for_network(placed: PlacedGuestNetwork, dedicated: Collection[str]) -> Requ
     return Request(f"{placed.account}/{placed.name}", NETWORK_PURPOSE, None, sections)
 
 
+def _management_subnets(cloud: Cloud) -> Iterator[Demand]:
+    """Pods declare theirs: those of one size are noted, and what others overlap is reserved."""
+    for name, zone in sorted(cloud.zones.items()):
+        subnets = {pod_name: pod.networks.management.subnet for pod_name, pod in sorted(zone.pods.items())}
+        reserved = [subnets_over(each) for each in subnets.values() if each.prefixlen != SUBNET_PREFIX]
+        sections = divided([subnets_of(zone.management_network)], reserved=reserved)
+        requests = [
+            Request(pod_name, DEVICE_PURPOSE, subnet_value(each), is_fact=True)
+            for pod_name, each in subnets.items()
+            if each.prefixlen == SUBNET_PREFIX
+        ]
+        yield Demand(Pool("management_subnet", name, sections, f"zones.{name}.management_network"), requests)
+
+
 def _appliance_addresses(cloud: Cloud) -> Iterator[Demand]:
     holders = defaultdict(list)
     for appliance in appliances(cloud):
         holders[appliance.zone, appliance.pod].append(appliance)
-    owned = defaultdict(set)
+    owned = defaultdict(list)
     for device in devices(cloud):
-        owned[device.zone].add(int(device.declared.management_address))
+        owned[device.zone].append(device)
     for zone, name, pod in _pods(cloud):
-        management = pod.networks.management
-        yield Demand(
-            Pool(
-                "management_address",
-                f"{zone}/{name}",
-                divided(_addresses(management.lease_range), reserved=values_of(*_gateways(management), *owned[zone])),
-                f"zones.{zone}.pods.{name}.networks.management.lease_range",
-            ),
-            [Request(appliance.name, MANAGEMENT_PURPOSE) for appliance in holders[zone, name]],
-        )
+        own = {each.name: int(each.declared.management_address) for each in owned[zone] if each.pod == name}
+        reserved = [int(each.declared.management_address) for each in owned[zone]]
+        sections = _management_sections(pod.networks.management, reserved, own.values(), cloud.zones[zone])
+        path = f"zones.{zone}.pods.{name}.networks.management.lease_range"
+        pool = Pool("management_address", f"{zone}/{name}", sections, path)
+        requests = [Request(appliance.name, MANAGEMENT_PURPOSE) for appliance in holders[zone, name]]
+        requests += [
+            Request(device, DEVICE_PURPOSE, address, (DEVICES,), is_fact=True) for device, address in own.items()
+        ]
+        yield Demand(pool, requests)
     yield from _public_addresses(cloud, holders)
+
+
+def _management_sections(network: Network, reserved: Iterable[int], devices: Iterable[int], zone: Zone) -> Sections:
+    """What is for routing appliances; and apart from that, what devices may have or do have."""
+    leased = _addresses(network.lease_range)
+    hosts = range(int(network.subnet.network_address) + 1, int(network.subnet.broadcast_address))
+    gateways = values_of(*_gateways(network, len(zone.zone_switches)))
+    for_appliances = divided(leased, reserved=values_of(*_gateways(network), *reserved))
+    for_devices = disjoint([*without([hosts], [*leased, *gateways]), *values_of(*devices)])
+    return for_appliances | ({DEVICES: for_devices} if for_devices else {})
 
 
 def _public_addresses(cloud: Cloud, holders: Mapping[tuple[str, str], Sequence[Appliance]]) -> Iterator[Demand]:
@@ -254,10 +296,10 @@ def _addresses(*declared: AddressRange | None) -> list[range]:
     return [range(int(each.first), int(each.last) + 1) for each in declared if each]
 
 
-def _gateways(network: Network) -> list[int]:
+def _gateways(network: Network, zone_switches: int = _ZONE_SWITCHES) -> list[int]:
     if network.gateway is None:
         return []
-    return [int(network.gateway) + above for above in range(_ZONE_SWITCHES + 1)]
+    return [int(network.gateway) + above for above in range(zone_switches + 1)]
 
 
 def _macs(cloud: Cloud) -> Demand:

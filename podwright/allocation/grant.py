@@ -27,6 +27,8 @@ class Request(NamedTuple):
     """Where the value may come from, the first choice first"""
     left: tuple[str, ...] = ()
     """Sections that the holder has moved away from: a value of one of them gives way to another"""
+    is_fact: bool = False
+    """Whether the fixed value is not given but noted: a holder that nobody fixes it to any more loses it at once"""
 
 
 class Lease(NamedTuple):
@@ -110,11 +112,12 @@ def grant(
         now: the time to go by (Unix time, s).
     """
     granted = Granted(pool)
-    leases = list(leases)
+    requests = set(requests)
+    leases = _without_facts_of_old(granted, list(leases), free, requests, cloud)
     had = {(lease.holder, lease.purpose): lease for lease in leases if not lease.superseded}
     taken = {lease.value: lease for lease in leases}
     waiting = []
-    for request in sorted(set(requests), key=lambda request: (request.fixed is None, request)):
+    for request in sorted(requests, key=lambda request: (request.fixed is None, request)):
         key = (request.holder, request.purpose)
         granted.asked.add(key)
         lease = granted.leases.get(key)
@@ -136,6 +139,25 @@ def grant(
         else:
             _lease(granted, request, value, cloud, now)
     return granted
+
+
+def _without_facts_of_old(
+    granted: Granted, leases: Sequence[Lease], free: FreeValues, requests: Iterable[Request], cloud: str | None
+) -> list[Lease]:
+    """The leases without those whose values are other holders' by now: two that swap addresses, or one renamed."""
+    facts = sorted((request for request in requests if request.is_fact), key=lambda fact: (fact.holder, fact.purpose))
+    holders = {fact.fixed: (fact.holder, fact.purpose) for fact in facts}
+    outdated = {
+        lease
+        for lease in leases
+        if lease.value in holders
+        and holders[lease.value] != (lease.holder, lease.purpose)
+        and (lease.purpose, lease.cloud) == (holders[lease.value][1], cloud)
+    }
+    for lease in sorted(outdated):
+        granted.changes.append(LeaseChange(lease, None))
+        free.give_back(lease.value)
+    return [lease for lease in leases if lease not in outdated]
 
 
 def _gives_way(pool: Pool, lease: Lease, request: Request, cloud: str | None) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,10 @@ import pytest
 
 from podwright.allocation import Allocated, allocate, settle
 from podwright.allocation.database import unix_time
-from podwright.allocation.pools import SHARED, DeclaredPool, Pool
+from podwright.allocation.demand import demands
+from podwright.allocation.pools import SHARED, DeclaredPool, Pool, subnet_value
 from podwright.errors import AllocationError
-from podwright.model.cloud import Cloud, PodDedication
+from podwright.model.cloud import Cloud, Network, PodDedication, PodSwitch
 from tests.unit.allocation.declaration import LATER, NOW, account, cloud, records
 
 THREE = {"acme": account("web1"), "globex": account("web1", pod="p2"), "initech": account(subnet="auto")}
@@ -211,6 +212,98 @@ def test_each_domain_of_a_pod_with_console_ports_gets_one(tmp_path: Path) -> Non
         "globex-east-router": 5900,
         "globex-web1": 5901,
     }
+
+
+def managed(directory: Path, subnet: str = "192.168.1", **switches: str) -> Cloud:
+    """A cloud whose pod p1 has nothing but pod switches, by their management addresses."""
+    declared = cloud(directory, {}, hypervisors={})
+    east = declared.zones["east"]
+    pod = east.pods["p1"]
+    network = Network.model_validate(
+        {"vlan": 10, "subnet": f"{subnet}.0/24", "gateway": f"{subnet}.1", "lease_range": f"{subnet}.101-{subnet}.199"}
+    )
+    devices = {
+        name: PodSwitch.model_validate({"management_address": address, "platform": "ietf_netconf"})
+        for name, address in switches.items()
+    }
+    networks = pod.networks.model_copy(update={"management": network})
+    pods = {"p1": pod.model_copy(update={"networks": networks, "pod_switches": devices})}
+    return declared.model_copy(update={"zones": {"east": east.model_copy(update={"pods": pods})}})
+
+
+def management(declared: Cloud) -> list[str]:
+    return [str(record) for record in records(declared) if str(record).startswith("management")]
+
+
+def test_devices_hold_their_addresses_and_pods_their_subnets(tmp_path: Path) -> None:
+    declared = managed(tmp_path, sw1="192.168.1.11", sw2="192.168.1.254")
+    allocated = run(declared)
+    assert management(declared) == [
+        "management_address east/p1 192.168.1.11 sw1 management",
+        "management_address east/p1 192.168.1.254 sw2 management",
+        "management_subnet east 192.168.1.0/24 p1 management",
+    ]
+    assert allocated.leases.management_addresses == {}
+    assert not run(declared).changed
+
+
+def test_a_device_with_another_address_has_that_at_once(tmp_path: Path) -> None:
+    run(managed(tmp_path, sw1="192.168.1.11"))
+    declared = managed(tmp_path, sw1="192.168.1.12")
+    run(declared)
+    assert management(declared)[:2] == [
+        "management_address east/p1 192.168.1.11 sw1 management (releasing)",
+        "management_address east/p1 192.168.1.12 sw1 management",
+    ]
+    both = managed(tmp_path, sw1="192.168.1.12", sw2="192.168.1.11")
+    run(both)
+    assert management(both)[:2] == [
+        "management_address east/p1 192.168.1.11 sw2 management",
+        "management_address east/p1 192.168.1.12 sw1 management",
+    ]
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        {"sw1": "192.168.1.12", "sw2": "192.168.1.11"},  # swapped
+        {"sw1": "192.168.1.11", "sw3": "192.168.1.12"},  # renamed
+        {"sw2": "192.168.1.11", "sw1": "192.168.1.13"},  # handed on
+        {"sw1": "192.168.2.11", "sw2": "192.168.2.12"},  # moved with their subnet
+    ],
+)
+def test_devices_hold_what_they_have_whoever_had_it_before(after: dict[str, str], tmp_path: Path) -> None:
+    first = managed(tmp_path, sw1="192.168.1.11", sw2="192.168.1.12")
+    run(first)
+    subnet = after["sw1"].rpartition(".")[0]
+    declared = managed(tmp_path, subnet, **after)
+    run(declared)
+    held = {line for line in management(declared) if not line.endswith(")")}
+    assert held == {
+        f"management_subnet east {subnet}.0/24 p1 management",
+        *(f"management_address east/p1 {address} {name} management" for name, address in after.items()),
+    }
+    assert not run(declared).changed
+    run(first)
+    assert not run(first).changed
+    settle(first, planned_at=unix_time(NOW), now=NOW)
+    allocate(first, preview=False, now=LATER)
+    assert len(management(first)) == 3
+
+
+def test_a_pod_with_a_subnet_of_another_size_reserves_what_it_covers(tmp_path: Path) -> None:
+    declared = managed(tmp_path)
+    [pool] = [pool for pool, _ in demands(declared) if pool.name == "management_subnet"]
+    assert subnet_value(IPv4Network("192.168.1.0/24")) in pool
+    networks = {
+        "management": {"vlan": 10, "subnet": "192.168.4.0/23", "gateway": "192.168.4.1"},
+        "storage": {"vlan": 20, "subnet": "192.168.101.0/24"},
+        "public": {"vlan": 30, "subnet": "203.0.1.0/24"},
+    }
+    [demand] = [each for each in demands(cloud(tmp_path, {}, networks=networks)) if each[0].name == "management_subnet"]
+    assert demand.requests == []
+    within = [number for number in range(8) if subnet_value(IPv4Network(f"192.168.{number}.0/24")) in demand.pool]
+    assert within == [0, 1, 2, 3, 6, 7]
 
 
 @pytest.mark.parametrize("section", ["p1", "p1:acme", "acme", SHARED])
