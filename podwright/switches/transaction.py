@@ -11,9 +11,8 @@ from typing import Any
 import ncclient.transport.session
 import paramiko
 from lxml import etree
-from ncclient import manager
-from ncclient.operations import OperationError, RPCError
-from ncclient.transport import TransportError
+from ncclient import NCClientError, manager
+from ncclient.operations import RPCError
 
 from podwright.errors import DeviceError
 from podwright.switches.access import Access
@@ -25,6 +24,10 @@ CONNECT_TIMEOUT_S = 10
 REPLY_TIMEOUT_S = 30
 CONFIRM_TIMEOUT_S = 30
 """How long a device waits for the confirmation of a commit before it takes it back (RFC 6241 section 8.4)."""
+
+# All that comes of a device that refuses, falls silent or goes away. Not every one of ncclient's errors is an
+# OperationError or a TransportError: an answer that does not come in time is neither.
+_FAILURES = (NCClientError, paramiko.SSHException, OSError, EOFError)
 
 
 class Session:
@@ -63,7 +66,7 @@ class Session:
                 )
                 device.commit(confirmed=True, timeout=str(CONFIRM_TIMEOUT_S))
             except RPCError:
-                with suppress(OperationError, TransportError):
+                with suppress(*_FAILURES):
                     device.discard_changes()
                 raise
             self._probe(device)
@@ -72,7 +75,7 @@ class Session:
     def close(self) -> None:
         """Close the session, if it is open."""
         if self._manager is not None:
-            with suppress(OperationError, TransportError, paramiko.SSHException, OSError):  # it is closed all the same
+            with suppress(*_FAILURES):  # it is closed all the same
                 self._manager.close_session()
             self._manager = None
 
@@ -116,9 +119,11 @@ class Session:
     def _probe(self, device: Any) -> None:
         """See that a device that has taken a change can still be reached, or have it take the change back."""
         try:
-            self._connect().close_session()
+            probe = self._connect()
+            with self._errors("log out"):
+                probe.close_session()
         except DeviceError as error:
-            with suppress(OperationError, TransportError):  # the end of the session would do it too
+            with suppress(*_FAILURES):  # the end of the session would do it too
                 device.cancel_commit()
             raise DeviceError(f"{error}; that was after the change, which the device takes back by itself") from error
 
@@ -135,7 +140,7 @@ class Session:
         try:
             yield
         except BaseException:
-            with suppress(OperationError, TransportError):  # what went wrong first is what counts
+            with suppress(*_FAILURES):  # what went wrong first is what counts
                 device.unlock("candidate")
             raise
         device.unlock("candidate")
@@ -158,7 +163,7 @@ class Session:
             yield
         except RPCError as error:
             raise DeviceError(f"{where}: cannot {intent}: {_text(error)}") from error
-        except (OperationError, TransportError, paramiko.SSHException, OSError) as error:
+        except _FAILURES as error:
             raise DeviceError(f"{where}: cannot {intent}: {error or type(error).__name__}") from error
 
 
