@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -66,8 +66,7 @@ class Session:
                 )
                 device.commit(confirmed=True, timeout=str(CONFIRM_TIMEOUT_S))
             except RPCError:
-                with suppress(*_FAILURES):
-                    device.discard_changes()
+                self._tidy(device.discard_changes)
                 raise
             self._probe(device)
             device.commit()
@@ -123,8 +122,7 @@ class Session:
             with self._errors("log out"):
                 probe.close_session()
         except DeviceError as error:
-            with suppress(*_FAILURES):  # the end of the session would do it too
-                device.cancel_commit()
+            self._tidy(device.cancel_commit)
             raise DeviceError(f"{error}; that was after the change, which the device takes back by itself") from error
 
     @contextmanager
@@ -139,11 +137,35 @@ class Session:
             device.lock("candidate")
         try:
             yield
+        except RPCError:
+            self._tidy(device.unlock, "candidate")
+            raise
+        except _FAILURES:
+            self._abandon()
+            raise
         except BaseException:
-            with suppress(*_FAILURES):  # what went wrong first is what counts
-                device.unlock("candidate")
+            self._tidy(device.unlock, "candidate")
             raise
         device.unlock("candidate")
+
+    def _tidy(self, operation: Callable[..., Any], *arguments: str) -> None:
+        """Ask for something after a failure, which is what counts; a device that does not answer is asked no more.
+
+        Once a session is lost, ncclient may take a request that nobody will ever send, and wait for its answer.
+        """
+        if self._manager is not None:
+            try:
+                operation(*arguments)
+            except RPCError:
+                pass
+            except _FAILURES:
+                self._abandon()
+
+    def _abandon(self) -> None:
+        """End a session that does not answer: its lock goes, and its change on trial (RFC 6241 sections 7.5, 8.4)."""
+        with suppress(*_FAILURES):
+            self._manager._session.close()  # the manager itself can end it only by asking the device
+        self._manager = None
 
     def _refuse_if_held(self, error: RPCError) -> None:
         """Say who holds the lock, if that is why it was denied."""

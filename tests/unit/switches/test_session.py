@@ -3,6 +3,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from ncclient.operations import TimeoutExpiredError
@@ -54,6 +55,7 @@ class SilentDevice:
     def __init__(self, *unanswered: str) -> None:
         self.unanswered = unanswered
         self.asked: list[str] = []
+        self._session = SimpleNamespace(close=lambda: self.asked.append("the end"))
 
     def __getattr__(self, operation: str) -> Callable[..., None]:
         def ask(*_: object, **__: object) -> None:
@@ -92,7 +94,15 @@ def test_what_went_wrong_first_counts_when_the_device_falls_silent_afterwards(
     with pytest.raises(DeviceError) as refusal:
         session.commit("<config/>")
     assert str(refusal.value) == "cannot log in; that was after the change, which the device takes back by itself"
-    assert device.asked == ["lock", "edit_config", "commit", "cancel_commit", "unlock"]
+    assert device.asked == ["lock", "edit_config", "commit", "cancel_commit", "the end"]
+
+
+def test_session_that_is_lost_amid_a_change_is_asked_no_more(tmp_path: Path) -> None:
+    device = SilentDevice("edit_config")
+    session = session_with(device, tmp_path)
+    with pytest.raises(DeviceError, match="cannot change the configuration: ncclient timed out"):
+        session.commit("<config/>")
+    assert device.asked == ["lock", "edit_config", "the end"]
 
 
 def test_change_is_taken_back_when_the_new_connection_falls_silent(
