@@ -372,6 +372,17 @@ _SERVER_REASONS = {
 }
 
 
+# PostgreSQL's driver has no code for what goes wrong before it is let in.
+_LOGIN_REASONS = {
+    "password authentication failed": _SERVER_REASONS["28P01"],
+    "Connection refused": _SERVER_REASONS[2003],
+    "timeout expired": _SERVER_REASONS[2003],
+    "could not translate host name": _SERVER_REASONS[2003],
+    "failed to resolve host": _SERVER_REASONS[2003],
+    "does not exist": _SERVER_REASONS["3D000"],
+}
+
+
 def _code(cause: BaseException | None) -> int | str | None:
     """What the database calls the error: a number of MariaDB's, or an SQLSTATE of PostgreSQL's."""
     arguments = getattr(cause, "args", ())
@@ -386,7 +397,8 @@ def _reason(cause: BaseException | None, url: URL) -> str:
     if sqlite_code is not None:
         reason = _SQLITE_REASONS.get(sqlite_code & 0xFF)
     else:
-        reason = _SERVER_REASONS.get(_code(cause) or "")
+        told_at_login = (reason for words, reason in _LOGIN_REASONS.items() if words in str(cause))
+        reason = _SERVER_REASONS.get(_code(cause) or "") or next(told_at_login, None)
     told = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
     if url.password:
         told = told.replace(str(url.password), "***")

@@ -47,7 +47,7 @@ def test_server_that_is_killed_and_started_again(server: Server) -> None:
     url = server.new_database()
     declare(url)
     with working([url], WORKERS // 4, operations=250) as processes:
-        wait_for(lambda: leases(url) != [])
+        wait_for(lambda: len({lease.holder.partition("-")[0] for lease in leases(url)}) == len(processes))
         for _ in range(2):
             server.kill()
             server.start()
