@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
 from podwright.allocation.database import Database
 from podwright.allocation.grant import Lease, Request
+from podwright.allocation.pools import DeclaredPool
 from podwright.allocation.repository import Repository
 from podwright.allocation.single_pool import opened, reserve
 from tests.databases.servers import GaleraCluster, MariaDb, PostgreSql, Server
@@ -75,8 +76,8 @@ def test_nodes_of_a_cluster_give_no_value_twice_at_one_moment(galera: GaleraClus
     """One transaction is open on one node while another commits on the other: only then does certification decide."""
     urls = galera.new_database()
     pool, requests = POOLS[0], [Request("slow/default", PURPOSE)]
+    declare(urls[1])
     with Database(urls[0]) as slow, Database(urls[1]) as quick:
-        quick.write(lambda repository: opened(repository, pool, 0))
         attempts: list[int] = []
 
         def work(repository: Repository) -> None:
@@ -86,7 +87,7 @@ def test_nodes_of_a_cluster_give_no_value_twice_at_one_moment(galera: GaleraClus
                 quick.write(lambda there: reserve(there, opened(there, pool, 0), other, None, 0))
             attempts.append(granted.leases["slow/default", PURPOSE].value)
 
-        wait_for(lambda: has_pool(urls[0]))
+        wait_for(lambda: len(pools(urls[0])) == len(POOLS))
         slow.write(work)
     assert attempts == [1, 2]
     wait_for(
@@ -100,9 +101,10 @@ def leases(url: str) -> list[Lease]:
         return database.preview(lambda repository: repository.leases())
 
 
-def has_pool(url: str) -> bool:
+def pools(url: str) -> Mapping[tuple[str, str], DeclaredPool]:
+    """The pools that a database has, or a node of a cluster has heard of so far."""
     with Database(url) as database:
-        return bool(database.preview(lambda repository: repository.pools()))
+        return database.preview(lambda repository: repository.pools())
 
 
 def wait_for(condition: Callable[[], bool], within_s: float = 60) -> None:
