@@ -111,7 +111,7 @@ def main() -> None:
         sys.exit(ExitCode.FAILED)
     except PodwrightError as error:
         _complain(str(error))
-        sys.exit(ExitCode.INVALID if isinstance(error, InvalidInput) else ExitCode.FAILED)
+        sys.exit(ExitCode.INVALID if error.is_invalid_input else ExitCode.FAILED)
 
 
 def _complain(text: str) -> None:

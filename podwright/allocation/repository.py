@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -12,6 +12,7 @@ from sqlalchemy import (
     Table,
     bindparam,
     delete,
+    func,
     insert,
     select,
     update,
@@ -19,7 +20,7 @@ from sqlalchemy import (
 
 from podwright.allocation.free import FreeRange, FreeValues
 from podwright.allocation.grant import Lease, LeaseChange, Request
-from podwright.allocation.history import DECLARED, Event, Run, event_of
+from podwright.allocation.history import DECLARED, Event, Recorded, Run, event_of
 from podwright.allocation.placement import Placement, PlacementChange
 from podwright.allocation.pools import DeclaredPool, Pool, PoolName
 from podwright.allocation.schema import DEVICE, FREE_RANGE, HISTORY, LEASE, PLACEMENT, POOL, RUN
@@ -199,6 +200,40 @@ class Repository:
         """Forget devices that carry nothing any more."""
         rows = [{"the_cloud": cloud, "the_name": name, "the_kind": kind} for name, kind in sorted(devices)]
         self._write(_DELETE_DEVICE, rows)
+
+    # What was done
+
+    def history(
+        self,
+        *,
+        pool: str | None = None,
+        scope: str | None = None,
+        value: int | None = None,
+        since: int | None = None,
+        run: int | None = None,
+    ) -> Iterator[Recorded]:
+        """The changes that were written down, the newest first, read while they are asked for.
+
+        Args:
+            pool: only those of pools of this name.
+            scope: only those in this scope.
+            value: only those of this value.
+            since: only those made then or later (Unix time, s).
+            run: only those of the run with this number.
+        """
+        only = {HISTORY.c.pool: pool, HISTORY.c.scope: scope, HISTORY.c.value: value, HISTORY.c.run: run}
+        wanted = select(HISTORY, RUN.c.operator, RUN.c.host, RUN.c.command).join(RUN).order_by(HISTORY.c.id.desc())
+        wanted = wanted.where(*(column == each for column, each in only.items() if each is not None))
+        if since is not None:
+            wanted = wanted.where(HISTORY.c.at >= since)
+        for _, number, *event, operator, host, command in self._connection.execute(wanted):
+            yield Recorded(number, Run(operator, host, command), Event(*event))
+
+    def history_begins(self) -> dict[tuple[str, str], int]:
+        """When something was first written down of each pool (Unix time, s), by pool and scope."""
+        wanted = select(HISTORY.c.pool, HISTORY.c.scope, func.min(HISTORY.c.at))
+        rows = self._connection.execute(wanted.group_by(HISTORY.c.pool, HISTORY.c.scope))
+        return {(pool, scope): at for pool, scope, at in rows}
 
     # Changes
 
