@@ -9,7 +9,17 @@ from typing import NamedTuple
 
 from podwright.allocation.grant import Request
 from podwright.allocation.placement import Capacity, Host, Limits, Needs, PlacementRequest
-from podwright.allocation.pools import KINDS, SHARED, Pool, divided, subnets_of, subnets_over, values_of, without
+from podwright.allocation.pools import (
+    KINDS,
+    SHARED,
+    Pool,
+    PoolName,
+    divided,
+    subnets_of,
+    subnets_over,
+    values_of,
+    without,
+)
 from podwright.model.cloud import Cloud, Hypervisor, Network, Pod
 from podwright.model.fields import AddressRange
 from podwright.model.views import Domain, appliances, devices, domains, guest_networks
@@ -22,6 +32,18 @@ _NICS = {"machine": MACHINE_NICS, "routing_appliance": APPLIANCE_NICS}
 MANAGEMENT_PURPOSE = "eth1"
 PUBLIC_PURPOSE = "source_nat"
 NETWORK_PURPOSE = "guest_network"
+
+# What holders need a value for, where nobody says so: what clouds do, or nothing in particular.
+_PURPOSES: Mapping[PoolName, str] = {
+    "guest_address": MACHINE_NICS[0],
+    "guest_subnet": NETWORK_PURPOSE,
+    "guest_vlan": NETWORK_PURPOSE,
+    "mac": MACHINE_NICS[0],
+    "management_address": MANAGEMENT_PURPOSE,
+    "public_address": PUBLIC_PURPOSE,
+    "vni": NETWORK_PURPOSE,
+}
+_NO_PURPOSE = "reserved"
 
 # Virtual routers of a zone: the address of the gateway, and one of each zone switch right above it.
 _ZONE_SWITCHES = 2
@@ -41,6 +63,11 @@ class PodDemand(NamedTuple):
     hypervisors: Mapping[str, Host]
     limits: Limits
     requests: list[PlacementRequest]
+
+
+def usual_purpose(pool: PoolName) -> str:
+    """What most holders of a pool's values need them for."""
+    return _PURPOSES.get(pool, _NO_PURPOSE)
 
 
 def demands(cloud: Cloud) -> Iterator[Demand]:

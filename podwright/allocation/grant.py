@@ -203,6 +203,11 @@ def exhausted(granted: Granted, leases: Iterable[Lease], given_up: Iterable[Leas
     asking = [described(pool.name, request.holder) for request in granted.unserved]
     kept_for = f" for {', '.join(sections)}" if sections != [SHARED] else ""
     place = pool.declared_at.replace("*", sections[0]) if len(sections) == 1 else pool.declared_at
+    if SHARED in sections and pool.sections and not pool.size_of(sections):
+        return (
+            f"{pool.declared_at}: pool {pool.name} of {within(pool)} is divided among {_listed(sorted(pool.sections))} "
+            f"and has nothing for {_listed(asking)}; say whose part to take from, or extend it"
+        )
     extend = "" if pool.name == "mac" else f"extend {place}, or "
     return (
         f"{place}: pool {pool.name} of {within(pool)} has no {pool.kind.noun} left for {_listed(asking)}; "

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 
 from podwright.allocation.database import Database, unix_time
+from podwright.allocation.demand import NETWORK_PURPOSE
 from podwright.allocation.free import FreeValues, free_values
 from podwright.allocation.grant import (
     Granted,
@@ -81,9 +82,17 @@ def opened(repository: Repository, wanted: Pool, now: int) -> Pool:
 
 
 def give_up(
-    repository: Repository, pool: Pool, holders: Collection[str], purpose: str, now: int, until: int
+    repository: Repository,
+    pool: Pool,
+    holders: Collection[str],
+    purpose: str,
+    now: int,
+    until: int,
+    named_by: str = "accounts",
 ) -> list[LeaseChange]:
     """Let leases go that no device carries any more; they are in quarantine until `until` (Unix time, s).
+
+    A refusal says that `named_by` names the holders.
 
     Raises:
         AllocationError: one belongs to a cloud.
@@ -94,7 +103,7 @@ def give_up(
         for lease in repository.leases_for(pool, requests)
         if lease.holder in holders and lease.purpose == purpose and lease.state == "held"
     ]
-    _refuse_those_of_clouds(given_up)
+    _refuse_those_of_clouds(given_up, named_by)
     changes = [LeaseChange(lease, lease._replace(state="quarantine", since=now, until=until)) for lease in given_up]
     repository.save(changes, [], now)
     return changes
@@ -134,10 +143,10 @@ def renumber(repository: Repository, pool: Pool, request: Request, now: int, unt
     return [change, *granted.changes]
 
 
-def _refuse_those_of_clouds(leases: Iterable[Lease]) -> None:
+def _refuse_those_of_clouds(leases: Iterable[Lease], named_by: str) -> None:
     problems = [
-        f"accounts: {lease.shown} of {described(lease.pool, lease.holder)} belongs to cloud {lease.cloud}; "
-        "take the guest network out of its inventory instead"
+        f"{named_by}: {lease.shown} of {described(lease.pool, lease.holder)} belongs to cloud {lease.cloud}; "
+        f"take {'the guest network' if lease.purpose == NETWORK_PURPOSE else 'that'} out of its inventory instead"
         for lease in leases
         if lease.cloud is not None
     ]
@@ -155,6 +164,8 @@ def ask(
     fixed: Mapping[str, int],
     quarantine_hours: int,
     preview: bool,
+    sections: Sequence[str] = (),
+    named_by: str = "accounts",
     now: datetime | None = None,
 ) -> Asked:
     """Hold, or give up, a lease for each of `holders`, in one transaction.
@@ -168,6 +179,9 @@ def ask(
         fixed: {holder: the only value that will do}
         quarantine_hours: how long a value that was given up rests before another holder gets it.
         preview: find out what would change, and write nothing.
+        sections: the sections of the pool to take from first, before what is dedicated to nobody; empty means what is
+            dedicated to the holder's account.
+        named_by: what names the holders, for a refusal.
         now: the time to go by.
 
     Raises:
@@ -180,11 +194,63 @@ def ask(
             repository.lock(wanted.name, wanted.scope)
             repository.expire(moment)
             until = moment + quarantine_hours * 3600
-            return Asked({}, give_up(repository, wanted, holders, purpose, moment, until))
+            return Asked({}, give_up(repository, wanted, holders, purpose, moment, until, named_by))
         pool = opened(repository, wanted, moment)
-        requests = [Request(holder, purpose, fixed.get(holder), _sections(pool, holder)) for holder in holders]
+        requests = [
+            Request(holder, purpose, fixed.get(holder), (*sections, SHARED) if sections else _sections(pool, holder))
+            for holder in holders
+        ]
         granted = reserve(repository, pool, requests, None, moment)
         return Asked({lease.holder: lease for lease in granted.leases.values()}, granted.changes)
+
+    return database.preview(work) if preview else database.write(work)
+
+
+def ask_for_another(
+    database: Database,
+    wanted: Pool,
+    holder: str,
+    *,
+    purpose: str,
+    fixed: int | None,
+    quarantine_hours: int,
+    preview: bool,
+    now: datetime | None = None,
+) -> Asked:
+    """Renumber a holder in one transaction, within what its lease was from; see `renumber`.
+
+    Args:
+        database: where leases are kept.
+        wanted: which pool; its values are those that it was last declared to hold.
+        holder: who needs another value.
+        purpose: what it needs it for.
+        fixed: the only value that will do; None is the lowest free one.
+        quarantine_hours: how long the value that it had rests, if no cloud asked for it.
+        preview: find out what would change, and write nothing.
+        now: the time to go by.
+
+    Raises:
+        AllocationError: the holder has none, or the other value cannot be had; nothing was changed.
+    """
+    moment = unix_time(now)
+
+    def work(repository: Repository) -> Asked:
+        if repository.pool(wanted.name, wanted.scope) is None:
+            raise AllocationError(
+                f"{wanted.declared_at}: pool {wanted.name} of {within(wanted)} was never declared; "
+                "podwright lease pools shows which were"
+            )
+        pool = opened(repository, wanted, moment)
+        kept = {
+            pool.section_of(lease.value)
+            for lease in repository.leases_for(pool, [Request(holder, purpose)])
+            if (lease.purpose, lease.state) == (purpose, "held")
+        }
+        sections = _sections(pool, holder)
+        sections += tuple(section for section in kept if section is not None and section not in sections)
+        request = Request(holder, purpose, fixed, sections)
+        changes = renumber(repository, pool, request, moment, moment + quarantine_hours * 3600)
+        return Asked({after.holder: after for _, after in changes if after and after.state == "held"}, changes)
 
     return database.preview(work) if preview else database.write(work)
 
