@@ -22,6 +22,7 @@ from podwright.errors import AllocationError
 
 AnyPool = Literal[PoolName, "placement"]
 
+_FEW = 5
 _EXAMPLES = "214 (a VLAN id), 192.0.2.1, 10.1.1.0/24 or 02:70:77:00:00:01"
 
 
@@ -145,6 +146,41 @@ def history(repository: Repository, only: Only, *, since: int | None, run: int |
     return list(islice(wanted, at_most))[::-1]
 
 
+def held(
+    repository: Repository, holder: str, pool: str, scope: str | None = None, purpose: str | None = None
+) -> Lease | Placement | None:
+    """The one lease (or placement) that a holder holds; None when it holds none.
+
+    Raises:
+        AllocationError: it holds several.
+    """
+    records: list[Lease | Placement] = [
+        *repository.leases_of(holder, pool, scope),
+        *(each for each in repository.placements() if pool == PLACEMENT_POOL and each.domain == holder),
+    ]
+    found = [
+        record
+        for record in records
+        if record.state == "held" and scope in (None, record.scope) and purpose in (None, _purpose(record))
+    ]
+    if len(found) > 1:
+        raise AllocationError(
+            f"{pool}: {holder} holds {len(found)} values: {_listed(found)}; give the scope and purpose of one"
+        )
+    return found[0] if found else None
+
+
+def nothing_held(
+    repository: Repository, holder: str, pool: str, scope: str | None = None, purpose: str | None = None
+) -> str:
+    """Why `held` found nothing: what was asked for, and what there is."""
+    place = f"{pool}{f' {scope}' if scope else ''}"
+    what = f"nothing for {purpose}" if purpose else "nothing"
+    there = records(repository, Only(pool, scope, None, "held"), 0)
+    whose = [record for record in there if _holder(record) == holder] or there
+    return f"{place}: {holder} holds {what}; there {'is ' + _listed(whose) if whose else 'is nothing that is held'}"
+
+
 def as_data(record: Lease | Placement) -> dict[str, Any]:
     """A lease or placement for machines; of a placement, the value is the hypervisor and the holder the domain."""
     if isinstance(record, Placement):
@@ -189,6 +225,16 @@ def _names(wanted: str, holder: str) -> bool:
 
 def _holder(record: Lease | Placement) -> str:
     return record.domain if isinstance(record, Placement) else record.holder
+
+
+def _purpose(record: Lease | Placement) -> str:
+    return record.purpose if isinstance(record, Lease) else ""
+
+
+def _listed(records: Sequence[Lease | Placement]) -> str:
+    more = f" and {len(records) - _FEW} more" if len(records) > _FEW else ""
+    data = map(as_data, records[:_FEW])
+    return ", ".join(" ".join(filter(None, map(str, list(each.values())[1:5]))) for each in data) + more
 
 
 def _is_of(recorded: Recorded, record: Lease | Placement) -> bool:

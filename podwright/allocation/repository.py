@@ -179,6 +179,13 @@ class Repository:
                 returned.append(free)
         return returned
 
+    def leases_of(self, holder: str, pool: str, scope: str | None = None) -> list[Lease]:
+        """What a holder has of pools of one name, in one scope or in all."""
+        wanted = select(LEASE).where(LEASE.c.pool == pool, LEASE.c.holder == holder)
+        if scope is not None:
+            wanted = wanted.where(LEASE.c.scope == scope)
+        return [Lease(*row) for row in self._connection.execute(wanted.order_by(*LEASE.primary_key))]
+
     # Placements and devices
 
     def placements(self) -> list[Placement]:

@@ -34,7 +34,8 @@ def parsed_value(pool: PoolName, text: str, option: str) -> int:
     if value not in kind.values:
         example = _EXAMPLES.get(kind.noun)
         remedy = f"one such as {example}" if example else f"a number of {kind.values.start} to {kind.values.stop - 1}"
-        raise AllocationError(f"{option}: {text} is not a {kind.noun}; give {remedy}")
+        article = "an" if kind.noun[0] in "aeiou" else "a"
+        raise AllocationError(f"{option}: {text} is not {article} {kind.noun}; give {remedy}")
     return value
 
 
