@@ -360,7 +360,7 @@ def _checked_scope(pool: PoolName, scope: str) -> str:
 
 
 def _usage(repository: Repository, only: Only, now: int) -> tuple[list[usages.Usage], list[Placement]]:
-    changes = repository.history(pool=only.pool, since=now - usages.MONTH_S)
+    changes = repository.recorded(pool=only.pool, since=now - usages.MONTH_S)
     events = [each.event for each in changes if only.takes(each.event.pool, each.event.scope, "")]
     leases = [lease for lease in repository.leases() if only.takes(lease.pool, lease.scope, "")]
     found = usages.usage(_pools(repository, only), leases, events, repository.history_begins(), now)

@@ -111,7 +111,7 @@ def explained(repository: Repository, text: str, pool: PoolName | None, scope: s
     }
     changes: dict[tuple[str, str], list[Recorded]] = {}
     for name, value in values.items():
-        for each in repository.history(pool=name, value=value):
+        for each in repository.recorded(pool=name, value=value):
             if only.takes(name, each.event.scope, ""):
                 changes.setdefault((name, each.event.scope), []).insert(0, each)
     keys = sorted({*declared, *leases, *changes})
@@ -129,7 +129,7 @@ def holding(repository: Repository, name: str, now: int) -> Holding:
     """
     found = Holding(
         [record for record in records(repository, Only(), now) if fnmatchcase(_holder(record), name)],
-        [each for each in repository.history() if fnmatchcase(each.event.holder, name)][::-1],
+        [each for each in repository.recorded() if fnmatchcase(each.event.holder, name)][::-1],
     )
     if not found.records and not found.history:
         raise AllocationError(
@@ -141,7 +141,7 @@ def holding(repository: Repository, name: str, now: int) -> Holding:
 
 def history(repository: Repository, only: Only, *, since: int | None, run: int | None, at_most: int) -> list[Recorded]:
     """The last `at_most` changes of what is wanted, the newest last."""
-    found = repository.history(pool=only.pool, since=since, run=run)
+    found = repository.recorded(pool=only.pool, since=since, run=run)
     wanted = (each for each in found if only.takes(each.event.pool, each.event.scope, each.event.holder))
     return list(islice(wanted, at_most))[::-1]
 

@@ -210,7 +210,7 @@ class Repository:
 
     # What was done
 
-    def history(
+    def recorded(
         self,
         *,
         pool: str | None = None,

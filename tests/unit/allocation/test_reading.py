@@ -72,10 +72,10 @@ def test_history_names_the_run_and_goes_backwards(tmp_path: Path) -> None:
     gone = cloud(tmp_path, {})
     allocate(gone, preview=False, now=NOW)
     with Database(gone.database) as database:
-        of_value = database.read(lambda repository: list(repository.history(pool="guest_vlan", value=101)))
-        of_run = database.read(lambda repository: list(repository.history(run=2)))
+        of_value = database.read(lambda repository: list(repository.recorded(pool="guest_vlan", value=101)))
+        of_run = database.read(lambda repository: list(repository.recorded(run=2)))
         begins = database.read(lambda repository: repository.history_begins())
-        later = database.read(lambda repository: list(repository.history(since=int(NOW.timestamp()) + 1)))
+        later = database.read(lambda repository: list(repository.recorded(since=int(NOW.timestamp()) + 1)))
     assert [(each.number, each.run.command, each.event.before, each.event.after) for each in of_value] == [
         (2, "plan lab", "held", "releasing"),
         (1, "plan lab", None, "held"),
