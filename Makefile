@@ -24,16 +24,16 @@ unit: install test-packages
 bench: install
 	$(BIN)/python -m tests.bench.deploy
 
-# yanglint judges the payloads for switches.
-TEST_PACKAGES := libyang2-tools
+# yanglint judges the payloads for switches. Of the databases, mariadb-server has the scripts by which a Galera node
+# gets its state (mariadb-server-core lacks them); those use rsync, and find its port with ss.
+TEST_PACKAGES := libyang2-tools galera-4 iproute2 mariadb-server postgresql-15 rsync
 APT_INSTALL := DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends
 
 install: $(VENV)/.installed
 	@$(call need,$$($(BIN)/podwright lab requirements))
 
 test-packages:
-	@$(call need,$$(dpkg-query --show --showformat='$${db:Status-Status} $${Package}\n' $(TEST_PACKAGES) 2>/dev/null \
-	  | grep -q '^installed' || echo $(TEST_PACKAGES)))
+	@tests/install-packages.sh $(TEST_PACKAGES)
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(call need,$$($(PYTHON) -c 'import ensurepip' 2>/dev/null || echo python3-venv))

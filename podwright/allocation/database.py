@@ -175,6 +175,8 @@ class Database:
             self._connection = self._engine.connect()
             self._prepared = False
             self._was_reached = True
+        if self._connection.in_transaction():  # of an attempt that failed
+            self._connection.rollback()
         return self._connection
 
     def _is_worth_another_try(self, error: BaseException) -> bool:
@@ -196,8 +198,6 @@ def unix_time(moment: datetime | None) -> int:
 @contextmanager
 def _rolled_back(connection: Connection) -> Iterator[Repository]:
     """A transaction that is undone unless somebody commits it."""
-    if connection.in_transaction():
-        connection.rollback()
     try:
         yield Repository(connection)
     finally:
@@ -397,11 +397,11 @@ _SERVER_REASONS = {
 
 def _code(cause: BaseException | None) -> int | str | None:
     """What the database calls the error: a number of MariaDB's, or an SQLSTATE of PostgreSQL's."""
-    state: str | None = getattr(cause, "sqlstate", None)
-    if state is not None:
-        return state
     arguments = getattr(cause, "args", ())
-    return arguments[0] if arguments and isinstance(arguments[0], int) else None
+    if arguments and isinstance(arguments[0], int):  # MariaDB's, which has an SQLSTATE too, but not one for each error
+        return arguments[0]
+    state: str | None = getattr(cause, "sqlstate", None)
+    return state
 
 
 def _reason(cause: BaseException | None, url: URL) -> str:

@@ -158,8 +158,15 @@ class Repository:
         return sorted(found, key=lambda lease: lease.value)
 
     def expire(self, now: int) -> None:
-        """Free the values whose quarantine ended at `now` (Unix time, s) or before."""
-        expired = [Lease(*row) for row in self._run(_EXPIRED, {"now": now})]
+        """Free the values whose quarantine ended at `now` (Unix time, s) or before; all pools have to be locked."""
+        self._free_expired(self._run(_EXPIRED, {"now": now}), now)
+
+    def expire_in(self, pool: PoolName, scope: str, now: int) -> None:
+        """Free the values of one pool, which has to be locked."""
+        self._free_expired(self._run(_EXPIRED_IN, {"the_pool": pool, "the_scope": scope, "now": now}), now)
+
+    def _free_expired(self, rows: Iterable[Row], now: int) -> None:
+        expired = [Lease(*row) for row in rows]
         if expired:
             self.save([LeaseChange(lease, None) for lease in expired], [], now)
             self.save_free(self.returned(expired))
@@ -207,6 +214,11 @@ class Repository:
         """Forget devices that carry nothing any more."""
         rows = [{"the_cloud": cloud, "the_name": name, "the_kind": kind} for name, kind in sorted(devices)]
         self._write(_DELETE_DEVICE, rows)
+
+    def history(self) -> list[Event]:
+        """Every change there ever was, the first one first."""
+        columns = [HISTORY.c[name] for name in Event._fields]
+        return [Event(*row) for row in self._connection.execute(select(*columns).order_by(HISTORY.c.id))]
 
     # What was done
 
@@ -332,6 +344,7 @@ _DECLARE = Statement(
 _leased = select(LEASE).where(LEASE.c.pool == bindparam("the_pool"), LEASE.c.scope == bindparam("the_scope"))
 _OF_HOLDER = Statement(_leased.where(LEASE.c.holder == bindparam("the_holder")))
 _OF_VALUE = Statement(_leased.where(LEASE.c.value == bindparam("the_value")))
+_EXPIRED_IN = Statement(_leased.where(LEASE.c.until <= bindparam("now")).order_by(LEASE.c.value))
 _EXPIRED = Statement(select(LEASE).where(LEASE.c.until <= bindparam("now")).order_by(*LEASE.primary_key))
 
 _in_free = (FREE_RANGE.c.pool == bindparam("the_pool"), FREE_RANGE.c.scope == bindparam("the_scope"))

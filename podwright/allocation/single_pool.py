@@ -57,7 +57,7 @@ def opened(repository: Repository, wanted: Pool, now: int) -> Pool:
         AllocationError: it holds nothing, belongs to a cloud that declares it otherwise, or would shrink below a lease.
     """
     repository.lock(wanted.name, wanted.scope)
-    repository.expire(now)
+    repository.expire_in(wanted.name, wanted.scope, now)
     known = repository.pool(wanted.name, wanted.scope)
     if known is not None and known.declared == wanted.declared:
         return wanted
@@ -192,7 +192,7 @@ def ask(
     def work(repository: Repository) -> Asked:
         if state == "absent":
             repository.lock(wanted.name, wanted.scope)
-            repository.expire(moment)
+            repository.expire_in(wanted.name, wanted.scope, moment)
             until = moment + quarantine_hours * 3600
             return Asked({}, give_up(repository, wanted, holders, purpose, moment, until, named_by))
         pool = opened(repository, wanted, moment)

@@ -1,0 +1,30 @@
+"""The database servers that the tests of this directory share; tests take a database of their own in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.databases.servers import GaleraCluster, MariaDb, PostgreSql
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariaDb]:
+    """A running MariaDB; a test that kills it starts it again."""
+    with MariaDb() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSql]:
+    """A running PostgreSQL; a test that kills it starts it again."""
+    with PostgreSql() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def galera() -> Iterator[GaleraCluster]:
+    """A running cluster of three; a test that kills nodes starts them again."""
+    with GaleraCluster() as cluster:
+        yield cluster
