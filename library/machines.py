@@ -12,6 +12,9 @@ description:
     shut down, loses its power if it has not after a while, and is undefined; its disk stays.
   - Limits of disks and NICs change while a machine runs. Everything else is defined for its next start, which podwright
     leaves to the account; RV(restart_needed) names the machines that still run as they were.
+  - libvirt tries once to start a machine with the host. One whose storage does not answer then is started by a program
+    that the module installs on hosts with machines, and takes off again with the last one. systemd runs it at every
+    boot, until no machine waits any more. What has run since the boot, or was switched off, it leaves alone.
   - Domains without podwright's mark (metadata C(urn:podwright:machine:1)) are never touched.
   - An action plugin of the same name copies the boot files that the host lacks. When it has all of them, the task is
     one call of the module.
@@ -102,7 +105,14 @@ missing_boot_files:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.podwright.cloud.plugins.module_utils import boot_files, difference, machines
+from ansible_collections.podwright.cloud.plugins.module_utils import (
+    boot_files,
+    difference,
+    flat_state,
+    machine_starter,
+    machine_starter_unit,
+    machines,
+)
 
 
 def main() -> None:
@@ -118,9 +128,11 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        module.exit_json(**_converge(module))
+        with machine_starter.alone():
+            result = _converge(module)
     except RuntimeError as error:
         module.fail_json(msg=str(error))
+    module.exit_json(**result)
 
 
 def _converge(module: AnsibleModule) -> dict[str, Any]:
@@ -140,18 +152,23 @@ def _converge(module: AnsibleModule) -> dict[str, Any]:
     specified = {name: machine for name, machine in specified.items() if name not in deferred}
     wanted = machines.wanted(specified, files)
     changes = machines.plan(survey.state, wanted)
-    before, after = (
-        {"boot_files": files_there, "machines": survey.state},
-        {"boot_files": file_changes, "machines": changes},
-    )
+    starter_there = machine_starter_unit.read()
+    starter_changes = flat_state.compare(machine_starter_unit.desired(bool(module.params["machines"])), starter_there)
+    before = {"boot_files": files_there, "machines": survey.state, "starter": starter_there}
+    after = {
+        "boot_files": file_changes,
+        "machines": changes,
+        "starter": {key: wanted for key, (_, wanted) in starter_changes.items()},
+    }
     if not module.check_mode:
         boot_files.apply(file_changes, module.params["staged_in"])
+        machine_starter_unit.apply(starter_changes)
         machines.apply(connection, changes, specified, files, module.params["shutdown_timeout_s"])
         survey = machines.read(connection, role)
         if left := machines.plan(survey.state, wanted):
             module.fail_json(msg=f"libvirt did not keep what it accepted; still missing: {left}", changed=True)
     return {
-        "changed": bool(file_changes or changes),
+        "changed": bool(file_changes or changes or starter_changes),
         "diff": difference.between(before, {part: change for part, change in after.items() if change}),
         "restart_needed": machines.restart_needed(survey, wanted),
         "deferred": deferred,

@@ -12,6 +12,7 @@ from rich.console import Console
 from typer.exceptions import Abort, TyperException
 
 from podwright import report
+from podwright.allocation import transfer_cli
 from podwright.allocation.cli import app as lease
 from podwright.errors import InvalidInput, PodwrightError
 from podwright.images.cli import app as image
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 app.add_typer(lab, name="lab")
 app.add_typer(image, name="image")
+transfer_cli.register(lease)
 app.add_typer(lease, name="lease")
 
 

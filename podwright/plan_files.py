@@ -35,7 +35,8 @@ from podwright.errors import PlanError
 
 _INDEX = "index.json"
 _REMEDY = "run playbooks/plan.yml"
-_VARIABLE = re.compile(rb"\$\{(\w+)\}")
+# No variable that is a password in a URL: another one says nothing else, and nobody is to guess it by its digest.
+_VARIABLE = re.compile(rb"(?<!:)\$\{(\w+)\}|\$\{(\w+)\}(?!@)")
 
 
 def plan_directory(state_directory: Path) -> Path:
@@ -69,7 +70,7 @@ def sources_digest(cloud_file: Path, environment: Mapping[str, str] = os.environ
     names: set[bytes] = set()
     for file in [cloud_file, *sorted((cloud_file.parent / "cloud.d").glob("*.yml"))]:
         content = file.read_bytes()
-        names.update(_VARIABLE.findall(content))
+        names.update(found[1] or found[2] for found in _VARIABLE.finditer(content))
         result.update(b"%s %d\n%s" % (os.fsencode(file.name), len(content), content))
     for name in sorted(names):
         result.update(b"%s=%s\n" % (name, environment.get(name.decode(), "").encode()))

@@ -8,6 +8,8 @@ import xml.etree.ElementTree as ET
 from pathlib import PurePosixPath
 from typing import Any
 
+from ansible_collections.podwright.cloud.plugins.module_utils.machine_starter import NAMESPACE
+
 Machine = dict[str, Any]
 """A machine as docs/desired-state.md has it."""
 
@@ -16,8 +18,7 @@ BootFiles = dict[str, "str | None"]
 
 BOOT_DIRECTORY = PurePosixPath("/var/lib/podwright/boot")
 
-_NAMESPACE = "urn:podwright:machine:1"
-_MARK = f"{{{_NAMESPACE}}}machine"
+_MARK = f"{{{NAMESPACE}}}machine"
 _CREDENTIAL = "io.systemd.credential.binary:"  # systemd(1), SYSTEM CREDENTIALS: the value is in Base64
 _ALIAS = "ua-"  # what libvirt wants of aliases that it did not give (formatdomain, "Device aliases")
 
@@ -25,7 +26,7 @@ _ALIAS = "ua-"  # what libvirt wants of aliases that it did not give (formatdoma
 _KILOBYTES_PER_MBIT = 125
 _BURST_S = 0.1
 
-ET.register_namespace("podwright", _NAMESPACE)
+ET.register_namespace("podwright", NAMESPACE)
 
 
 def domain_xml(name: str, machine: Machine, boot_files: BootFiles) -> str:

@@ -9,12 +9,11 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from ansible_collections.podwright.cloud.plugins.module_utils import libvirt_domain, plugs, services
+from ansible_collections.podwright.cloud.plugins.module_utils import libvirt_domain, machine_starter, plugs, services
 from ansible_collections.podwright.cloud.plugins.module_utils.boot_files import Files
 from ansible_collections.podwright.cloud.plugins.module_utils.errors import DeviceError
 from ansible_collections.podwright.cloud.plugins.module_utils.libvirt_domain import BootFiles, Machine
 
-URI = "qemu:///system"
 _POLL_S = 0.1
 
 State = dict[str, Any]
@@ -48,9 +47,9 @@ def connect() -> Any:
         raise DeviceError("this host lacks the Python library of libvirt; install python3-libvirt") from error
     libvirt.registerErrorHandler(lambda *_: None, None)
     try:
-        return libvirt.open(URI)
+        return libvirt.open(machine_starter.URI)
     except libvirt.libvirtError as error:
-        raise DeviceError(f"{URI}: {error}; see that libvirtd runs") from error
+        raise DeviceError(f"{machine_starter.URI}: {error}; see that libvirtd runs") from error
 
 
 def read(connection: Any, role: str | None) -> Survey:

@@ -12,7 +12,16 @@ from typing import NamedTuple
 from podwright.allocation.books import Books
 from podwright.allocation.changes import diff
 from podwright.allocation.database import Database, unix_time
-from podwright.allocation.demand import PodDemand, demands, guest_address_demands, pod_demands
+from podwright.allocation.demand import (
+    DEVICE_PURPOSE,
+    GUEST_PURPOSE,
+    MANAGEMENT_PURPOSE,
+    PUBLIC_PURPOSE,
+    PodDemand,
+    demands,
+    guest_address_demands,
+    pod_demands,
+)
 from podwright.allocation.grant import Granted, Lease, LeaseChange
 from podwright.allocation.history import this_run
 from podwright.allocation.leases import Leases
@@ -141,8 +150,10 @@ def settle(
             if _is_leaving(placement, cloud, planned_at)
         ]
         gone = repository.devices(cloud.name) - _devices(cloud)
-        if gone and not lost_devices_confirmed:
-            return Settled([], sorted(name for name, _ in gone) if leases or placements else [])
+        # A device that is gone carries no other's address, and nobody else carries its own.
+        carried = [change for change in leases if change.before and change.before.purpose != DEVICE_PURPOSE]
+        if gone and not lost_devices_confirmed and (carried or placements):
+            return Settled([], sorted(name for name, _ in gone))
         repository.save(leases, placements, moment)
         repository.forget_devices(cloud.name, gone)
         return Settled([*leases, *placements], [])
@@ -220,8 +231,9 @@ def _place(cloud: Cloud, pods: Iterable[PodDemand], placements: Iterable[Placeme
 
 
 def _given_up(cloud: Cloud, leases: Iterable[Lease], granted: Iterable[Granted], now: int) -> list[LeaseChange]:
-    """The leases that `cloud` holds and does not ask for."""
+    """The leases that `cloud` holds and does not ask for, without those that gave way to others of their holders."""
     wanted = {_key(lease) for outcome in granted for lease in outcome.leases.values()}
+    wanted |= {_key(change.before) for outcome in granted for change in outcome.changes if change.before}
     return [
         LeaseChange(lease, lease._replace(state="releasing", since=now))
         for lease in leases
@@ -267,11 +279,13 @@ def _leases(
     return Leases(
         guest_vlans={_network(lease): lease.value for lease in _of_pool("guest_vlan", granted)},
         guest_subnets=subnets,
-        guest_addresses=_addresses("guest_address", granted),
-        management_addresses=_addresses("management_address", granted),
-        public_addresses=_addresses("public_address", granted),
+        guest_addresses=_addresses("guest_address", granted, GUEST_PURPOSE),
+        management_addresses=_addresses("management_address", granted, MANAGEMENT_PURPOSE),
+        public_addresses=_addresses("public_address", granted, PUBLIC_PURPOSE),
         macs={(lease.holder, lease.purpose): mac_address(lease.value) for lease in _of_pool("mac", granted)},
         placements=hypervisors,
+        vnis={_network(lease): lease.value for lease in _of_pool("vni", granted)},
+        console_ports={lease.holder: lease.value for lease in _of_pool("console_port", granted)},
         moved_from={domain: sorted(those) for domain, those in sorted(left.items())},
     )
 
@@ -281,8 +295,9 @@ def _network(lease: Lease) -> tuple[str, str]:
     return account, network
 
 
-def _addresses(pool: PoolName, granted: Iterable[Granted]) -> dict[str, IPv4Address]:
-    return {lease.holder: IPv4Address(lease.value) for lease in _of_pool(pool, granted)}
+def _addresses(pool: PoolName, granted: Iterable[Granted], purpose: str) -> dict[str, IPv4Address]:
+    leases = _of_pool(pool, granted)
+    return {lease.holder: IPv4Address(lease.value) for lease in leases if lease.purpose == purpose}
 
 
 def _of_pool(pool: PoolName, granted: Iterable[Granted]) -> Iterator[Lease]:

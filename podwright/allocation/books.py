@@ -11,12 +11,14 @@ from podwright.allocation.grant import (
     Lease,
     LeaseChange,
     Request,
+    described,
     exhausted,
     grant,
+    listed,
     stranded,
     within,
 )
-from podwright.allocation.pools import DeclaredPool, Pool
+from podwright.allocation.pools import DeclaredPool, Pool, scope_in_words
 
 Key = tuple[str, str]
 
@@ -58,11 +60,7 @@ class Books:
             free = FreeValues(pool, before, free_values(pool, (lease.value for lease in leases)))
             self.redeclared.append(pool)
         self.free_values.append(free)
-        granted = grant(pool, leases, free, requests, cloud, now)
-        for before_, after in granted.changes:
-            if before_ is not None and after is None:
-                free.give_back(before_.value)
-        return granted
+        return grant(pool, leases, free, requests, cloud, now)
 
     def problems(self, granted: Iterable[Granted], given_up: Iterable[LeaseChange]) -> Iterator[str]:
         """A line for each reason why something was not granted; what is given up in this run counts as such."""
@@ -71,12 +69,34 @@ class Books:
         for outcome in granted:
             leases = self._leases[outcome.pool.name, outcome.pool.scope]
             yield from outcome.problems
+            yield from self._scopes_that_meet(outcome.pool)
             if outcome.unserved:
                 yield exhausted(outcome, leases, leaving)
             if id(outcome.pool) in redeclared:
                 others = (lease for lease in leases if (lease.holder, lease.purpose) not in outcome.asked)
                 problem = stranded(outcome.pool, (lease for lease in others if lease not in leaving))
                 yield from [problem] if problem else []
+
+    def _scopes_that_meet(self, pool: Pool) -> Iterator[str]:
+        """Why a zone's pool cannot be while pods have leases from pools of their own, or the other way round."""
+        if pool.name != "guest_vlan":
+            return
+        scopes = [scope for name, scope in self._leases if name == pool.name]
+        for scope in scopes:
+            inner, outer = sorted((scope, pool.scope), key=len, reverse=True)
+            if inner.startswith(f"{outer}/"):
+                leases = self._leases[pool.name, scope]
+                carried = [lease for lease in leases if lease.cloud is not None and lease.state != "quarantine"]
+                if carried:
+                    yield _carried_elsewhere(pool, carried)
+
+
+def _carried_elsewhere(pool: Pool, leases: Sequence[Lease]) -> str:
+    holders = listed([f"{lease.shown} of {described(lease.pool, lease.holder)}" for lease in leases])
+    return (
+        f"{pool.declared_at}: in {scope_in_words(pool.name, leases[0].scope)} it would meet {holders}; "
+        "declare the VLAN ids there again, and deploy without these guest networks first"
+    )
 
 
 def _of_another_cloud(pool: Pool, known: DeclaredPool, cloud: str) -> str:

@@ -231,7 +231,7 @@ def reserve(
     ] = None,
     part: Annotated[
         str | None,
-        typer.Option("--for", help="Take from what is kept for this account or pod; see podwright lease pools."),
+        typer.Option("--for", help="Take first from what is kept for this account or pod; see podwright lease pools."),
     ] = None,
     check: Check = False,
     inventory: Inventory = None,

@@ -18,7 +18,14 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, NullPool, create_engine, event, insert, inspect, select
 from sqlalchemy.engine import URL, Engine, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+)
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from podwright.allocation.history import Run, this_run
@@ -32,7 +39,7 @@ Result = TypeVar("Result")
 BUSY_TIMEOUT_S = 30
 
 # How long work that lost against another controller, or its server, is tried again.
-RETRY_TIMEOUT_S = 60
+RETRY_TIMEOUT_S = 30
 
 CONNECT_TIMEOUT_S = 10
 
@@ -89,7 +96,7 @@ class Database:
     def close(self) -> None:
         """Let go of the connection."""
         if self._connection is not None:
-            with suppress(DBAPIError):
+            with suppress(DBAPIError):  # of a connection that is dead already
                 self._connection.close()
         if self._engine is not None:
             self._engine.dispose()
@@ -175,8 +182,7 @@ class Database:
             self._connection = self._engine.connect()
             self._prepared = False
             self._was_reached = True
-        if self._connection.in_transaction():  # of an attempt that failed
-            self._connection.rollback()
+        self._connection.rollback()  # of an attempt that failed, where there was one
         return self._connection
 
     def _is_worth_another_try(self, error: BaseException) -> bool:
@@ -185,9 +191,13 @@ class Database:
             return error.sqlite_errorcode == sqlite3.SQLITE_BUSY
         if not isinstance(error, DBAPIError):
             return False
-        if error.connection_invalidated or (isinstance(error, OperationalError) and self._connection is None):
-            return self._was_reached
-        return isinstance(error, IntegrityError) or _code(error.orig) in _CONFLICTS
+        code = _code(error.orig)
+        if isinstance(error, IntegrityError) or code in _CONFLICTS:
+            return True
+        if self._url.get_backend_name() == "sqlite" or not isinstance(error, OperationalError | InterfaceError):
+            return False
+        self.close()  # whether or not the driver has noticed that it is dead
+        return self._was_reached and code not in _FINAL
 
 
 def unix_time(moment: datetime | None) -> int:
@@ -201,8 +211,8 @@ def _rolled_back(connection: Connection) -> Iterator[Repository]:
     try:
         yield Repository(connection)
     finally:
-        if connection.in_transaction() and not connection.invalidated:
-            connection.rollback()
+        # Also after a commit that was refused, when there is no transaction any more but in SQLAlchemy's books.
+        connection.rollback()
 
 
 def _on_an_empty_one(work: Callable[[Repository], Result], run: Run) -> Result:
@@ -355,17 +365,16 @@ def _explained(url: URL) -> Iterator[None]:
 # Another controller was faster: the work was undone and can be done again.
 _CONFLICTS = {
     1020,  # MariaDB ER_CHECKREAD: changed since it was read
-    1047,  # Galera: the node is not part of the cluster now
+    1050,  # MariaDB ER_TABLE_EXISTS_ERROR: another controller is making the tables
     1205,  # MariaDB ER_LOCK_WAIT_TIMEOUT
     1213,  # MariaDB ER_LOCK_DEADLOCK, also that another node of the cluster was certified first
-    "40001",  # PostgreSQL serialization_failure (and SQLSTATE of the standard)
+    "40001",  # PostgreSQL serialization_failure
     "40P01",  # PostgreSQL deadlock_detected
     "42P07",  # PostgreSQL duplicate_table: another controller is making the tables
-    "55P03",  # PostgreSQL lock_not_available
-    1050,  # MariaDB ER_TABLE_EXISTS_ERROR
-    "57P01",  # PostgreSQL admin_shutdown
-    "57P03",  # PostgreSQL cannot_connect_now: it is starting
 }
+
+# A server that answers like this will not think better of it; any other trouble with one may pass.
+_FINAL = {1021, 1044, 1045, 1049, 1142, "28000", "28P01", "3D000", "42501", "53100"}
 
 # https://www.sqlite.org/rescode.html, primary result codes (the low byte of an extended one).
 _SQLITE_REASONS = {

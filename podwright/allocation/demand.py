@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Network
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from podwright.allocation.grant import Request
 from podwright.allocation.placement import Capacity, Host, Limits, Needs, PlacementRequest
 from podwright.allocation.pools import (
     KINDS,
     SHARED,
+    SUBNET_PREFIX,
     Pool,
     PoolName,
+    disjoint,
     divided,
+    subnet_value,
     subnets_of,
     subnets_over,
     values_of,
     without,
 )
-from podwright.model.cloud import Cloud, Hypervisor, Network, Pod
-from podwright.model.fields import AddressRange
-from podwright.model.views import Domain, appliances, devices, domains, guest_networks
+from podwright.model.cloud import Cloud, Hypervisor, Network, Pod, PodDedication, Zone, ZoneDedication
+from podwright.model.fields import AddressRange, NumberRange
+from podwright.model.views import (
+    Appliance,
+    Domain,
+    PlacedGuestNetwork,
+    appliances,
+    devices,
+    domains,
+    guest_networks,
+)
 
 # Desired state "hypervisor": eth0 is the guest network, eth1 management, eth2 public.
 MACHINE_NICS = ("eth0",)
@@ -30,12 +41,16 @@ APPLIANCE_NICS = ("eth0", "eth1", "eth2")
 _NICS = {"machine": MACHINE_NICS, "routing_appliance": APPLIANCE_NICS}
 
 MANAGEMENT_PURPOSE = "eth1"
+DEVICE_PURPOSE = "management"
+GUEST_PURPOSE = "eth0"
+CONSOLE_PURPOSE = "console"
 PUBLIC_PURPOSE = "source_nat"
 NETWORK_PURPOSE = "guest_network"
 
 # What holders need a value for, where nobody says so: what clouds do, or nothing in particular.
 _PURPOSES: Mapping[PoolName, str] = {
-    "guest_address": MACHINE_NICS[0],
+    "console_port": CONSOLE_PURPOSE,
+    "guest_address": GUEST_PURPOSE,
     "guest_subnet": NETWORK_PURPOSE,
     "guest_vlan": NETWORK_PURPOSE,
     "mac": MACHINE_NICS[0],
@@ -47,6 +62,12 @@ _NO_PURPOSE = "reserved"
 
 # Virtual routers of a zone: the address of the gateway, and one of each zone switch right above it.
 _ZONE_SWITCHES = 2
+
+
+# The section of management addresses that are the devices' own, or may be.
+DEVICES = "devices"
+
+Sections: TypeAlias = dict[str, tuple[range, ...]]
 
 
 class Demand(NamedTuple):
@@ -74,7 +95,10 @@ def demands(cloud: Cloud) -> Iterator[Demand]:
     """The requests on every pool but those of guest addresses, which follow from the subnets."""
     yield from _guest_vlans(cloud)
     yield from _guest_subnets(cloud)
+    yield from _management_subnets(cloud)
     yield from _appliance_addresses(cloud)
+    yield from _vnis(cloud)
+    yield from _console_ports(cloud)
     yield _macs(cloud)
 
 
@@ -82,14 +106,18 @@ def guest_address_demands(cloud: Cloud, subnets: Mapping[tuple[str, str], IPv4Ne
     """The requests on the addresses of each guest network that has a subnet."""
     machines = defaultdict(list)
     for domain in domains(cloud):
-        if domain.role == "machine":
-            machines[domain.account, domain.guest_network].append(Request(domain.name, "eth0"))
+        if domain.machine is not None:
+            declared = cloud.accounts[domain.account].machines[domain.machine].address
+            fixed = None if declared is None else int(declared)
+            machines[domain.account, domain.guest_network].append(Request(domain.name, GUEST_PURPOSE, fixed))
     for (account, network), subnet in sorted(subnets.items()):
         # The first host address is the router's.
         hosts = range(int(subnet.network_address) + 2, int(subnet.broadcast_address))
+        reserved = cloud.accounts[account].guest_networks[network].reserved
         path = f"accounts.{account}.guest_networks.{network}.subnet"
         # Addresses follow the subnet: DHCP tells the machines, and nobody else uses the old ones.
-        pool = Pool("guest_address", f"{account}/{network}", divided([hosts]), path, renumbers=True)
+        sections = divided([hosts], reserved=_addresses(*reserved))
+        pool = Pool("guest_address", f"{account}/{network}", sections, path, renumbers=True)
         yield Demand(pool, machines[account, network])
 
 
@@ -124,16 +152,38 @@ def _host(declared: Hypervisor) -> Host:
 
 
 def _guest_vlans(cloud: Cloud) -> Iterator[Demand]:
+    """From the pod of a guest network; or, where a zone says so, one for the whole zone."""
     requests = defaultdict(list)
     for placed in guest_networks(cloud):
-        requests[placed.zone, placed.pod].append(Request(f"{placed.account}/{placed.name}", NETWORK_PURPOSE))
-    for zone, name, pod in _pods(cloud):
-        networks = (pod.networks.management, pod.networks.storage, pod.networks.public)
-        sections = divided(
-            (vlans.ids for vlans in pod.guest_vlans), reserved=values_of(*(network.vlan for network in networks))
-        )
-        pool = Pool("guest_vlan", f"{zone}/{name}", sections, f"zones.{zone}.pods.{name}.guest_vlans")
-        yield Demand(pool, requests[zone, name])
+        zone = cloud.zones[placed.zone]
+        if zone.guest_vlans is not None:
+            requests[placed.zone].append(_for_network(placed, zone.dedicated))
+        else:
+            dedicated = zone.pods[placed.pod].dedicated
+            requests[f"{placed.zone}/{placed.pod}"].append(_for_network(placed, dedicated))
+    for name, zone in sorted(cloud.zones.items()):
+        pods = sorted(zone.pods.items())
+        if zone.guest_vlans is not None:
+            sections = _vlan_sections(zone.guest_vlans, zone.pods.values(), zone.dedicated)
+            yield Demand(Pool("guest_vlan", name, sections, f"zones.{name}.guest_vlans"), requests[name])
+            continue
+        for pod_name, pod in pods:
+            sections = _vlan_sections(pod.guest_vlans or (), [pod], pod.dedicated)
+            pool = Pool("guest_vlan", f"{name}/{pod_name}", sections, f"zones.{name}.pods.{pod_name}.guest_vlans")
+            yield Demand(pool, requests[pool.scope])
+
+
+def _vlan_sections(
+    declared: Iterable[NumberRange],
+    pods: Iterable[Pod],
+    dedicated: Mapping[str, PodDedication] | Mapping[str, ZoneDedication],
+) -> Sections:
+    networks = [each for pod in pods for each in (pod.networks.management, pod.networks.storage, pod.networks.public)]
+    return divided(
+        _numbers(declared),
+        reserved=values_of(*(network.vlan for network in networks)),
+        dedicated={account: _numbers(own.guest_vlans) for account, own in dedicated.items()},
+    )
 
 
 def _guest_subnets(cloud: Cloud) -> Iterator[Demand]:
@@ -144,56 +194,131 @@ def _guest_subnets(cloud: Cloud) -> Iterator[Demand]:
         if isinstance(subnet, IPv4Network):
             declared[placed.zone].append(subnets_over(subnet))
         else:
-            requests[placed.zone].append(Request(f"{placed.account}/{placed.name}", NETWORK_PURPOSE))
+            requests[placed.zone].append(_for_network(placed, cloud.zones[placed.zone].dedicated))
     for name, zone in sorted(cloud.zones.items()):
         subnets = [subnets_of(zone.guest_subnets)] if zone.guest_subnets else []
-        sections = divided(subnets, reserved=declared[name])
+        dedicated = {account: map(subnets_of, own.guest_subnets) for account, own in zone.dedicated.items()}
+        sections = divided(subnets, reserved=declared[name], dedicated=dedicated)
         yield Demand(Pool("guest_subnet", name, sections, f"zones.{name}.guest_subnets"), requests[name])
+
+
+def _vnis(cloud: Cloud) -> Iterator[Demand]:
+    requests = defaultdict(list)
+    for placed in guest_networks(cloud):
+        requests[placed.zone].append(_for_network(placed, cloud.zones[placed.zone].dedicated))
+    for name, zone in sorted(cloud.zones.items()):
+        if zone.vnis is not None:
+            dedicated = {account: _numbers(own.vnis) for account, own in zone.dedicated.items()}
+            sections = divided(_numbers(zone.vnis), dedicated=dedicated)
+            yield Demand(Pool("vni", name, sections, f"zones.{name}.vnis"), requests[name])
+
+
+def _console_ports(cloud: Cloud) -> Iterator[Demand]:
+    """One for a domain in its whole pod, so that a domain that moves keeps it."""
+    requests = defaultdict(list)
+    for domain in domains(cloud):
+        requests[domain.zone, domain.pod].append(Request(domain.name, CONSOLE_PURPOSE))
+    for zone, name, pod in _pods(cloud):
+        if pod.console_ports is not None:
+            path = f"zones.{zone}.pods.{name}.console_ports"
+            pool = Pool("console_port", f"{zone}/{name}", divided(_numbers(pod.console_ports)), path)
+            yield Demand(pool, requests[zone, name])
+
+
+def _for_network(placed: PlacedGuestNetwork, dedicated: Collection[str]) -> Request:
+    """A value for a guest network; where something is dedicated to its account, of that first."""
+    sections = (placed.account, SHARED) if placed.account in dedicated else (SHARED,)
+    return Request(f"{placed.account}/{placed.name}", NETWORK_PURPOSE, None, sections)
+
+
+def _management_subnets(cloud: Cloud) -> Iterator[Demand]:
+    """Pods declare theirs: those of one size are noted, and what others overlap is reserved."""
+    for name, zone in sorted(cloud.zones.items()):
+        subnets = {pod_name: pod.networks.management.subnet for pod_name, pod in sorted(zone.pods.items())}
+        reserved = [subnets_over(each) for each in subnets.values() if each.prefixlen != SUBNET_PREFIX]
+        sections = divided([subnets_of(zone.management_network)], reserved=reserved)
+        requests = [
+            Request(pod_name, DEVICE_PURPOSE, subnet_value(each), is_fact=True)
+            for pod_name, each in subnets.items()
+            if each.prefixlen == SUBNET_PREFIX
+        ]
+        yield Demand(Pool("management_subnet", name, sections, f"zones.{name}.management_network"), requests)
 
 
 def _appliance_addresses(cloud: Cloud) -> Iterator[Demand]:
     holders = defaultdict(list)
     for appliance in appliances(cloud):
-        holders[appliance.zone, appliance.pod].append(appliance.name)
-    owned = defaultdict(set)
+        holders[appliance.zone, appliance.pod].append(appliance)
+    owned = defaultdict(list)
     for device in devices(cloud):
-        owned[device.zone].add(int(device.declared.management_address))
+        owned[device.zone].append(device)
     for zone, name, pod in _pods(cloud):
-        management = pod.networks.management
-        yield Demand(
-            Pool(
-                "management_address",
-                f"{zone}/{name}",
-                divided(_addresses(management.lease_range), reserved=values_of(*_gateways(management), *owned[zone])),
-                f"zones.{zone}.pods.{name}.networks.management.lease_range",
-            ),
-            [Request(holder, MANAGEMENT_PURPOSE) for holder in holders[zone, name]],
-        )
+        own = {each.name: int(each.declared.management_address) for each in owned[zone] if each.pod == name}
+        reserved = [int(each.declared.management_address) for each in owned[zone]]
+        sections = _management_sections(pod.networks.management, reserved, own.values(), cloud.zones[zone])
+        path = f"zones.{zone}.pods.{name}.networks.management.lease_range"
+        pool = Pool("management_address", f"{zone}/{name}", sections, path)
+        requests = [Request(appliance.name, MANAGEMENT_PURPOSE) for appliance in holders[zone, name]]
+        requests += [
+            Request(device, DEVICE_PURPOSE, address, (DEVICES,), is_fact=True) for device, address in own.items()
+        ]
+        yield Demand(pool, requests)
     yield from _public_addresses(cloud, holders)
 
 
-def _public_addresses(cloud: Cloud, holders: Mapping[tuple[str, str], Sequence[str]]) -> Iterator[Demand]:
-    """Unique in a zone, but each from the network of its holder's pod, which is a section of the pool."""
+def _management_sections(network: Network, reserved: Iterable[int], devices: Iterable[int], zone: Zone) -> Sections:
+    """What is for routing appliances; and apart from that, what devices may have or do have."""
+    leased = _addresses(network.lease_range)
+    hosts = range(int(network.subnet.network_address) + 1, int(network.subnet.broadcast_address))
+    gateways = values_of(*_gateways(network, len(zone.zone_switches)))
+    for_appliances = divided(leased, reserved=values_of(*_gateways(network), *reserved))
+    for_devices = disjoint([*without([hosts], [*leased, *gateways]), *values_of(*devices)])
+    return for_appliances | ({DEVICES: for_devices} if for_devices else {})
+
+
+def _public_addresses(cloud: Cloud, holders: Mapping[tuple[str, str], Sequence[Appliance]]) -> Iterator[Demand]:
+    """Unique in a zone, but each from the network of its holder's pod: `<pod>`, or before that `<pod>:<account>`."""
     for name, zone in sorted(cloud.zones.items()):
-        networks = {pod_name: pod.networks.public for pod_name, pod in sorted(zone.pods.items())}
-        sections = {
-            pod: without(_addresses(network.lease_range), values_of(*_gateways(network)))
-            for pod, network in networks.items()
-        }
-        path = f"zones.{name}.pods.{'*' if len(sections) > 1 else ''.join(sections)}.networks.public.lease_range"
-        pool = Pool("public_address", name, {pod: values for pod, values in sections.items() if values}, path)
-        requests = [Request(holder, PUBLIC_PURPOSE, None, (pod,)) for pod in networks for holder in holders[name, pod]]
+        by_pod = {pod_name: _public_sections(pod_name, pod) for pod_name, pod in sorted(zone.pods.items())}
+        path = f"zones.{name}.pods.{'*' if len(by_pod) > 1 else ''.join(by_pod)}.networks.public.lease_range"
+        pool = Pool("public_address", name, {key: own for each in by_pod.values() for key, own in each.items()}, path)
+        requests = []
+        for pod in by_pod:
+            left = tuple(section for section in pool.sections if section.partition(":")[0] != pod)
+            requests += [
+                Request(appliance.name, PUBLIC_PURPOSE, None, _public_sections_for(appliance, zone.pods[pod]), left)
+                for appliance in holders[name, pod]
+            ]
         yield Demand(pool, requests)
 
 
-def _addresses(leased: AddressRange | None) -> list[range]:
-    return [range(int(leased.first), int(leased.last) + 1)] if leased else []
+def _public_sections_for(appliance: Appliance, pod: Pod) -> tuple[str, ...]:
+    own = (f"{appliance.pod}:{appliance.account}",) if appliance.account in pod.dedicated else ()
+    return (*own, appliance.pod)
 
 
-def _gateways(network: Network) -> list[int]:
+def _public_sections(name: str, pod: Pod) -> Sections:
+    network = pod.networks.public
+    sections = divided(
+        _addresses(network.lease_range),
+        reserved=values_of(*_gateways(network)),
+        dedicated={account: _addresses(*own.public_addresses) for account, own in pod.dedicated.items()},
+    )
+    return {f"{name}:{account}" if account else name: values for account, values in sections.items()}
+
+
+def _numbers(declared: Iterable[NumberRange]) -> list[range]:
+    return [each.ids for each in declared]
+
+
+def _addresses(*declared: AddressRange | None) -> list[range]:
+    return [range(int(each.first), int(each.last) + 1) for each in declared if each]
+
+
+def _gateways(network: Network, zone_switches: int = _ZONE_SWITCHES) -> list[int]:
     if network.gateway is None:
         return []
-    return [int(network.gateway) + above for above in range(_ZONE_SWITCHES + 1)]
+    return [int(network.gateway) + above for above in range(zone_switches + 1)]
 
 
 def _macs(cloud: Cloud) -> Demand:

@@ -25,6 +25,10 @@ class Request(NamedTuple):
     fixed: int | None = None
     sections: tuple[str, ...] = (SHARED,)
     """Where the value may come from, the first choice first"""
+    left: tuple[str, ...] = ()
+    """Sections that the holder has moved away from: a value of one of them gives way to another"""
+    is_fact: bool = False
+    """Whether the fixed value is not given but noted: a holder that nobody fixes it to any more loses it at once"""
 
 
 class Lease(NamedTuple):
@@ -67,7 +71,7 @@ class Lease(NamedTuple):
 
 
 class LeaseChange(NamedTuple):
-    """A lease before and after; None is no lease. Of two that are not None, only state and owner differ."""
+    """A lease before and after; None is no lease. Of two that are not None, value, holder and purpose are the same."""
 
     before: Lease | None
     after: Lease | None
@@ -96,6 +100,9 @@ def grant(
 
     Requests are sorted first, so their order does not matter. Equal requests count once.
 
+    What an inventory fixes is the operator's word: a holder that has another value gets the one that is fixed, and the
+    one that it had is released like any other.
+
     Args:
         pool: what to lease from.
         leases: the leases there are, at least those of the asking holders and of the values that they fix.
@@ -105,17 +112,20 @@ def grant(
         now: the time to go by (Unix time, s).
     """
     granted = Granted(pool)
-    leases = list(leases)
+    requests = set(requests)
+    leases = _without_facts_of_old(granted, list(leases), free, requests, cloud)
     had = {(lease.holder, lease.purpose): lease for lease in leases if not lease.superseded}
     taken = {lease.value: lease for lease in leases}
     waiting = []
-    for request in sorted(set(requests), key=lambda request: (request.fixed is None, request)):
+    for request in sorted(requests, key=lambda request: (request.fixed is None, request)):
         key = (request.holder, request.purpose)
         granted.asked.add(key)
-        lease = granted.leases.get(key) or had.get(key)
-        if lease is not None and lease.value not in pool and (pool.renumbers or lease.state == "quarantine"):
-            granted.changes.append(LeaseChange(lease, None))
-            lease = None
+        lease = granted.leases.get(key)
+        if lease is None and (before := had.get(key)) is not None:
+            if _gives_way(pool, before, request, cloud):
+                taken[before.value] = _let_go(granted, before, cloud, now)
+            else:
+                lease = before
         if lease is not None:
             _keep(granted, request, lease, cloud, now)
         elif request.fixed is not None:
@@ -131,9 +141,50 @@ def grant(
     return granted
 
 
+def _without_facts_of_old(
+    granted: Granted, leases: Sequence[Lease], free: FreeValues, requests: Iterable[Request], cloud: str | None
+) -> list[Lease]:
+    """The leases without those whose values are other holders' by now: two that swap addresses, or one renamed."""
+    facts = sorted((request for request in requests if request.is_fact), key=lambda fact: (fact.holder, fact.purpose))
+    holders = {fact.fixed: (fact.holder, fact.purpose) for fact in facts}
+    outdated = {
+        lease
+        for lease in leases
+        if lease.value in holders
+        and holders[lease.value] != (lease.holder, lease.purpose)
+        and (lease.purpose, lease.cloud) == (holders[lease.value][1], cloud)
+    }
+    for lease in sorted(outdated):
+        granted.changes.append(LeaseChange(lease, None))
+        free.give_back(lease.value)
+    return [lease for lease in leases if lease not in outdated]
+
+
+def _gives_way(pool: Pool, lease: Lease, request: Request, cloud: str | None) -> bool:
+    """Whether a holder gets another value instead of the one that it has; else it keeps that, or is refused."""
+    if request.fixed not in (None, lease.value):
+        return cloud is not None
+    section = pool.section_of(lease.value)
+    if section in request.left:
+        return True
+    return section not in request.sections and (lease.state == "quarantine" or (section is None and pool.renumbers))
+
+
+def _let_go(granted: Granted, lease: Lease, cloud: str | None, now: int) -> Lease:
+    """Make room for another lease of the same holder; devices may still carry this one."""
+    if lease.value not in granted.pool and (granted.pool.renumbers or lease.state == "quarantine"):
+        granted.changes.append(LeaseChange(lease, None))
+        return lease
+    leaving = lease._replace(superseded=lease.value, cloud=lease.cloud or cloud)
+    if lease.state == "held":
+        leaving = leaving._replace(state="releasing", since=now)
+    granted.changes.append(LeaseChange(lease, leaving))
+    return leaving
+
+
 def _keep(granted: Granted, request: Request, lease: Lease, cloud: str | None, now: int) -> None:
     pool = granted.pool
-    if lease.value not in pool:
+    if pool.section_of(lease.value) not in request.sections:
         granted.problems.append(
             f"{pool.declared_at}: {lease.shown} is no longer in it or is used otherwise, but "
             f"{described(pool.name, request.holder)} has it; put it back, or take the holder away first"
@@ -167,7 +218,12 @@ def _grant_fixed(
             f"{pool.declared_at}: {shown(pool.name, value)}, which {described(pool.name, request.holder)} asks for, "
             f"is kept for {section or 'others'}; ask for another"
         )
-    elif owner := taken.get(value):
+    elif (owner := taken.get(value)) and (owner.holder, owner.purpose) == (request.holder, request.purpose):
+        # It had this value before the one that has just given way.
+        back = owner._replace(state="held", since=now, until=None, superseded=0, cloud=cloud or owner.cloud)
+        granted.changes.append(LeaseChange(owner, back))
+        granted.leases[request.holder, request.purpose] = taken[value] = back
+    elif owner:
         granted.problems.append(
             f"{pool.declared_at}: {owner.shown}, which {described(pool.name, request.holder)} asks for, "
             f"belongs to {described(pool.name, owner.holder)} ({owner.state}); ask for another"
@@ -201,16 +257,17 @@ def exhausted(granted: Granted, leases: Iterable[Lease], given_up: Iterable[Leas
         "releasing" if lease in leaving else lease.state for lease in leases if pool.section_of(lease.value) in sections
     )
     asking = [described(pool.name, request.holder) for request in granted.unserved]
-    kept_for = f" for {', '.join(sections)}" if sections != [SHARED] else ""
-    place = pool.declared_at.replace("*", sections[0]) if len(sections) == 1 else pool.declared_at
+    kept_for = f" for {', '.join(section or 'everybody' for section in sections)}" if sections != [SHARED] else ""
+    places = {section.partition(":")[0] for section in sections}
+    place = pool.declared_at.replace("*", places.pop()) if len(places) == 1 else pool.declared_at
     if SHARED in sections and pool.sections and not pool.size_of(sections):
         return (
-            f"{pool.declared_at}: pool {pool.name} of {within(pool)} is divided among {_listed(sorted(pool.sections))} "
-            f"and has nothing for {_listed(asking)}; say whose part to take from, or extend it"
+            f"{pool.declared_at}: pool {pool.name} of {within(pool)} is divided among {listed(sorted(pool.sections))} "
+            f"and has nothing for {listed(asking)}; say whose part to take from, or extend it"
         )
     extend = "" if pool.name == "mac" else f"extend {place}, or "
     return (
-        f"{place}: pool {pool.name} of {within(pool)} has no {pool.kind.noun} left for {_listed(asking)}; "
+        f"{place}: pool {pool.name} of {within(pool)} has no {pool.kind.noun} left for {listed(asking)}; "
         f"it has {pool.size_of(sections)} in all{kept_for}{_in_states(states)}; {extend}take holders away"
     )
 
@@ -220,7 +277,7 @@ def stranded(pool: Pool, leases: Iterable[Lease]) -> str | None:
     lost = [lease for lease in leases if lease.state == "held" and lease.value not in pool and not pool.renumbers]
     if not lost:
         return None
-    holders = _listed([f"{lease.shown} of {described(pool.name, lease.holder)}" for lease in lost])
+    holders = listed([f"{lease.shown} of {described(pool.name, lease.holder)}" for lease in lost])
     return (
         f"{pool.declared_at}: {holders} would no longer be in it, or is used otherwise; "
         "put it back, or take the holders away first"
@@ -235,7 +292,8 @@ def _in_states(states: Mapping[str, int]) -> str:
     return "".join(f", {states[state]} of them {words}" for state, words in kept.items() if states.get(state))
 
 
-def _listed(items: Sequence[str], at_most: int = 5) -> str:
+def listed(items: Sequence[str], at_most: int = 5) -> str:
+    """The first of many, for people."""
     more = len(items) - at_most
     return ", ".join([*items[:at_most], *([f"and {more} more"] if more > 0 else [])])
 

@@ -17,7 +17,7 @@ class Leases:
     """
 
     guest_vlans: Mapping[tuple[str, str], int]
-    """{(account, network): VLAN id in the network's pod}"""
+    """{(account, network): VLAN id in the network's pod, or in its zone where that has the pool}"""
 
     guest_subnets: Mapping[tuple[str, str], IPv4Network]
     """{(account, network): subnet}, of every guest network, also of those that declare theirs"""
@@ -39,3 +39,9 @@ class Leases:
 
     moved_from: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """{domain: other hypervisors, sorted, that may still run it}, of those that moved"""
+
+    vnis: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """{(account, network): VNI}, of guest networks in zones that declare VNIs"""
+
+    console_ports: Mapping[str, int] = field(default_factory=dict)
+    """{domain: TCP port of its console on its hypervisor}, in pods that declare console ports"""

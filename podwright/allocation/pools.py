@@ -68,7 +68,7 @@ class Pool:
     sections: Mapping[str, tuple[range, ...]]
     """{section: ascending ranges}, all of them disjoint; see `divided`"""
     declared_at: str
-    """What to extend when it is empty: a path in the inventory, with * for a section, or a module's option."""
+    """What to extend when it is empty: a path in the inventory, with * for a pod's section, or a module's option."""
     renumbers: bool = False
     """Whether a holder whose value is no longer in it gets another one; else that is refused."""
     _bounds: list[tuple[int, int, str]] = field(init=False, repr=False, compare=False)
@@ -99,7 +99,10 @@ class Pool:
 
     @property
     def declared(self) -> str:
-        """Its sections as text, the same for the same values: `101-149,160 acme:150-159`."""
+        """Its sections as text, the same for the same values: `101-149,160 acme:150-159`.
+
+        The name of a section may have a colon, as `p1:acme` has: a pod's, and of it the part of an account.
+        """
         return " ".join(
             (f"{section}:" if section else "") + ",".join(_range_text(each) for each in ranges)
             for section, ranges in sorted(self.sections.items())

@@ -215,10 +215,46 @@ class Repository:
         rows = [{"the_cloud": cloud, "the_name": name, "the_kind": kind} for name, kind in sorted(devices)]
         self._write(_DELETE_DEVICE, rows)
 
-    def history(self) -> list[Event]:
-        """Every change there ever was, the first one first."""
-        columns = [HISTORY.c[name] for name in Event._fields]
-        return [Event(*row) for row in self._connection.execute(select(*columns).order_by(HISTORY.c.id))]
+    def all_devices(self) -> set[tuple[str, str, str]]:
+        """Every device (cloud, name, kind) that may carry a lease."""
+        return {(cloud, name, kind) for cloud, name, kind in self._connection.execute(select(DEVICE))}
+
+    # Moving a whole database
+
+    def is_empty(self) -> bool:
+        """Whether nothing was ever written."""
+        tables = (POOL, LEASE, PLACEMENT, DEVICE, RUN, HISTORY)
+        return not any(self._connection.execute(select(table).limit(1)).first() for table in tables)
+
+    def runs(self) -> list[tuple[int, int, Run]]:
+        """Every run (number, Unix time in s, who)."""
+        rows = self._connection.execute(select(RUN).order_by(RUN.c.id))
+        return [(number, at, Run(*who)) for number, at, *who in rows]
+
+    def history(self) -> list[tuple[int, Event]]:
+        """Everything that ever happened, with the number of the run, in order."""
+        rows = self._connection.execute(select(HISTORY).order_by(HISTORY.c.id))
+        return [(run, Event(*event)) for _, run, *event in rows]
+
+    def restore(
+        self,
+        pools: Sequence[DeclaredPool],
+        leases: Sequence[Lease],
+        placements: Sequence[Placement],
+        runs: Sequence[tuple[int, int, Run]],
+        history: Sequence[tuple[int, Event]],
+    ) -> None:
+        """Fill an empty database with what another one held; that this was done is not written down."""
+        self._write(_INSERT_POOL, [{**pool._asdict(), "revision": 0} for pool in pools])
+        self._write(_CHANGES[LEASE.name].insert, [_row(LEASE, lease) for lease in leases])
+        self._write(_CHANGES[PLACEMENT.name].insert, [_row(PLACEMENT, placement) for placement in placements])
+        self._write(_INSERT_RUN, [(number, at, *who) for number, at, who in runs])
+        self._write(_INSERT_HISTORY, [(run, *event) for run, event in history])
+        if runs and self._connection.dialect.name == "postgresql":
+            # It counts apart from the rows, and would give numbers out again.
+            self._connection.execute(
+                select(func.setval(func.pg_get_serial_sequence(RUN.name, "id"), max(number for number, *_ in runs)))
+            )
 
     # What was done
 
@@ -326,6 +362,7 @@ _INSERT_POOL, _INSERT_FREE_RANGE, _INSERT_DEVICE = (Statement(insert(table)) for
 _INSERT_HISTORY = Statement(
     insert(HISTORY).values({column.name: bindparam(column.name) for column in HISTORY.columns if column.name != "id"})
 )
+_INSERT_RUN = Statement(insert(RUN).values({column.name: bindparam(column.name) for column in RUN.columns}))
 _DELETE_DEVICE = Statement(
     delete(DEVICE).where(*(column == bindparam(f"the_{column.name}") for column in DEVICE.primary_key))
 )

@@ -84,7 +84,8 @@ FREE_RANGE = Table(
     METADATA,
     Column("pool", _words(32), nullable=False),
     Column("scope", _words(191), nullable=False),
-    Column("section", _words(63), nullable=False),
+    # A pod and an account.
+    Column("section", _words(127), nullable=False),
     # A range gives away its first value: its last is what it can be known by.
     Column("last", BigInteger, nullable=False),
     Column("first", BigInteger, nullable=False),

@@ -32,11 +32,16 @@ def parsed_value(pool: PoolName, text: str, option: str) -> int:
     except ValueError:
         value = -1
     if value not in kind.values:
-        example = _EXAMPLES.get(kind.noun)
-        remedy = f"one such as {example}" if example else f"a number of {kind.values.start} to {kind.values.stop - 1}"
         article = "an" if kind.noun[0] in "aeiou" else "a"
-        raise AllocationError(f"{option}: {text} is not {article} {kind.noun}; give {remedy}")
+        raise AllocationError(f"{option}: {text} is not {article} {kind.noun}; give {value_remedy(pool)}")
     return value
+
+
+def value_remedy(pool: PoolName) -> str:
+    """What to give for a value of a pool."""
+    kind = KINDS[pool]
+    example = _EXAMPLES.get(kind.noun)
+    return f"one such as {example}" if example else f"a number of {kind.values.start} to {kind.values.stop - 1}"
 
 
 def vlan_ranges(texts: Iterable[Any], option: str) -> list[range]:

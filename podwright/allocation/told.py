@@ -222,7 +222,7 @@ def _change(event: Event) -> str:
 def _declared(event: Event, text: str | None) -> str:
     pool = DeclaredPool(event.pool, event.scope, text or "", "", None).as_pool()  # type: ignore[arg-type]
     return " ".join(
-        (f"{section}:" if section else "") + ",".join(ranges_words(pool.name, ranges))
+        (f"{section}=" if section else "") + ",".join(ranges_words(pool.name, ranges))
         for section, ranges in sorted(pool.sections.items())
     )
 

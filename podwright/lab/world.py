@@ -70,8 +70,24 @@ def stop(name: str) -> None:
     """End the world and all that runs in it, and take its cgroups from the kernel's tree."""
     process = first_process(name)
     if process is not None:
-        _end(process)
+        end(process)
     _remove_cgroups(name)
+
+
+def end(process: int) -> None:
+    """Kill a world's first process and wait until it has ended, and with it all that ran in the world.
+
+    Raises:
+        LabError: It has not within 30 s.
+    """
+    descriptor = os.pidfd_open(process)
+    try:
+        signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        # Readable once it has ended, and it ends after all others of its namespace (pid_namespaces(7)).
+        if not select.select([descriptor], [], [], _END_TIMEOUT_S)[0]:
+            raise LabError(f"process {process} did not end within {_END_TIMEOUT_S} s of being killed")
+    finally:
+        os.close(descriptor)
 
 
 def inside(process: int, argv: Sequence[str]) -> list[str]:
@@ -112,17 +128,6 @@ def cgroup(name: str) -> Path:
 def _is_first(process: Path) -> bool:
     (line,) = (line for line in (process / "status").read_text().splitlines() if line.startswith("NSpid:"))
     return line.split()[-1] == "1"
-
-
-def _end(process: int) -> None:
-    descriptor = os.pidfd_open(process)
-    try:
-        signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-        # Readable once it has ended, and it ends after all others of its namespace (pid_namespaces(7)).
-        if not select.select([descriptor], [], [], _END_TIMEOUT_S)[0]:
-            raise LabError(f"process {process} did not end within {_END_TIMEOUT_S} s of being killed")
-    finally:
-        os.close(descriptor)
 
 
 def _remove_cgroups(name: str) -> None:

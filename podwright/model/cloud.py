@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, get_origin
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Field,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
     field_validator,
@@ -25,6 +26,7 @@ from pydantic import (
 from podwright.model.fields import (
     SALVAGE,
     Address,
+    Addresses,
     AddressRange,
     Cable,
     DatabaseUrl,
@@ -32,6 +34,7 @@ from podwright.model.fields import (
     GuestSubnet,
     Name,
     Network4,
+    PortRange,
     Positive,
     PublicKey,
     Reference,
@@ -39,6 +42,7 @@ from podwright.model.fields import (
     Text,
     VlanId,
     VlanRange,
+    VniRange,
     salvaged,
     whole_number,
 )
@@ -219,11 +223,35 @@ class PodLimits(Declared):
     """the operations a second of all of their disks"""
 
 
+class PodDedication(Declared):
+    """What an account has for itself of a pod's pools; it is given first, and to nobody else.
+
+    When it is used up, or for an account without any, values are those that are
+    dedicated to nobody.
+    """
+
+    guest_vlans: tuple[VlanRange, ...] = ()
+    """VLAN ids of the pod's `guest_vlans`"""
+    public_addresses: tuple[Addresses, ...] = ()
+    """addresses of the public network's `lease_range`: a list of addresses and ranges"""
+
+
+class ZoneDedication(Declared):
+    """What an account has for itself of a zone's pools; it is given first, and to nobody else."""
+
+    guest_vlans: tuple[VlanRange, ...] = ()
+    """VLAN ids of the zone's `guest_vlans`"""
+    guest_subnets: tuple[Network4, ...] = ()
+    """networks within the zone's `guest_subnets`, which guest networks with `subnet: auto` get a /24 each from"""
+    vnis: tuple[VniRange, ...] = ()
+    """VNIs of the zone's `vnis`"""
+
+
 class Pod(Declared):
     """Hosts and storage behind one layer of pod switches."""
 
-    guest_vlans: tuple[VlanRange, ...]
-    """the VLAN ids for guest networks: a list of ids and ranges"""
+    guest_vlans: tuple[VlanRange, ...] | None = None
+    """the VLAN ids for guest networks: a list of ids and ranges; left out where the zone has them"""
     networks: PodNetworks
     """the infrastructure networks"""
     pod_switches: Mapping[Name, PodSwitch]
@@ -232,8 +260,12 @@ class Pod(Declared):
     """the storage servers, each cabled once to every pod switch"""
     hypervisors: Mapping[Name, Hypervisor]
     """the hypervisors, each cabled once to every pod switch"""
+    console_ports: tuple[PortRange, ...] | None = None
+    """the TCP ports of consoles, one for each machine and routing appliance of the pod: a list of ports and ranges"""
     limits: PodLimits = PodLimits()
     """what its machines and routing appliances may have together"""
+    dedicated: Mapping[Name, PodDedication] = {}
+    """what accounts have for themselves, by the name of the account"""
 
 
 class Upstream(Declared):
@@ -268,6 +300,10 @@ class Zone(Declared):
     """the network that holds the management subnets of the pods and the zone switches' management addresses"""
     guest_subnets: Network4 | None = None
     """the network that guest networks with `subnet: auto` get a /24 each from"""
+    guest_vlans: tuple[VlanRange, ...] | None = None
+    """the VLAN ids for guest networks, each for one network in the whole zone; left out where each pod has its own"""
+    vnis: tuple[VniRange, ...] | None = None
+    """the VXLAN network identifiers, one for each guest network in the zone: a list of numbers and ranges"""
     routing_appliance: ApplianceShape
     """the image and offering of routing appliances"""
     upstream: Upstream
@@ -276,6 +312,8 @@ class Zone(Declared):
     """the zone switches, usually a pair"""
     pods: Mapping[Name, Pod]
     """the pods"""
+    dedicated: Mapping[Name, ZoneDedication] = {}
+    """what accounts have for themselves, by the name of the account"""
     cables: tuple[Cable, ...]
     """the cables, each a list of two ends: `device:port`, `upstream`, or `management` (the pod's management network)"""
 
@@ -289,6 +327,8 @@ class GuestNetwork(Declared):
     """the name of a pod of the zone; may be left out where the zone has only one"""
     subnet: GuestSubnet = IPv4Network("10.1.1.0/24")
     """the subnet, also one that other accounts have; `auto` takes one from the zone's `guest_subnets`"""
+    reserved: tuple[Addresses, ...] = ()
+    """the addresses that no machine gets, such as one that moves between them: a list of addresses and ranges"""
 
 
 class Machine(Declared):
@@ -304,6 +344,8 @@ class Machine(Declared):
     """a name that machines of the account share that must not share a hypervisor"""
     hypervisor: Reference | None = None
     """the hypervisor that it must run on, not one for another account; left out, one is chosen"""
+    address: Address | None = None
+    """its address in a guest network that declares its subnet; left out, one is chosen"""
 
 
 class Account(Declared):
@@ -330,8 +372,8 @@ class Cloud(Declared):
     """public keys of further administrators"""
     state_directory: Path
     """the directory of the database and of the plan; left out, `.podwright` beside cloud.yml"""
-    database: DatabaseUrl
-    """the SQLite database of the leases, `sqlite:////absolute/path`; left out, leases.db in `state_directory`"""
+    database: DatabaseUrl = Field(repr=False)
+    """the database of the leases, `sqlite:////absolute/path` or a server's; left out, leases.db in `state_directory`"""
     quarantine_hours: Annotated[int, whole_number(0)] = 24
     """how long a released value rests before somebody else gets it, in hours"""
     images: Mapping[Name, Image]

@@ -22,9 +22,19 @@ SALVAGE = "salvage"
 # IEEE 802.1Q-2018 table 9-2: 0 is priority-tagged, 4095 is reserved.
 FIRST_VLAN, LAST_VLAN = 1, 4094
 
+# RFC 7348 section 5: a VNI has 24 bits.
+_LAST_VNI = 2**24 - 1
+
 # RFC 1123 section 2.1: letters, digits and hyphens, no hyphen at either end; RFC 1035 section 2.3.4: 63 of them.
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _DOMAIN = re.compile(rf"{_NAME.pattern}(\.{_NAME.pattern})*")
+# RFC 3986 section 3.2. A password stands there percent-encoded, and no option (a password might be one) follows.
+_SQLITE = re.compile(r"sqlite:///[^?]+")
+_SERVER = re.compile(
+    r"(mariadb|mysql|postgresql)://[^:@/?#\s]+(:[^:@/?#\s]*)?"
+    r"@([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:(?P<port>[0-9]{1,5}))?/[^@/?#\s]+"
+)
+_LAST_PORT = 2**16 - 1
 PUBLIC_KEY = re.compile(r"(ssh|ecdsa|sk)-[^ ]+ [A-Za-z0-9+/]+=*( .*)?")
 
 
@@ -56,15 +66,15 @@ def whole_number(first: int, last: int | None = None) -> BeforeValidator:
 
 
 @dataclass(frozen=True)
-class _VlanRange:
-    """VLAN ids from `first` to `last`, both included."""
+class NumberRange:
+    """Numbers from `first` to `last`, both included."""
 
     first: int
     last: int
 
     @property
     def ids(self) -> range:
-        """The ids as a `range`."""
+        """The numbers as a `range`."""
         return range(self.first, self.last + 1)
 
     def __str__(self) -> str:
@@ -72,7 +82,7 @@ class _VlanRange:
 
 
 @dataclass(frozen=True)
-class _AddressRange:
+class AddressesBetween:
     """Addresses from `first` to `last`, both included."""
 
     first: IPv4Address
@@ -82,7 +92,7 @@ class _AddressRange:
         return self.first <= address <= self.last
 
     def __str__(self) -> str:
-        return f"{self.first}-{self.last}"
+        return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
 
 
 @dataclass(frozen=True)
@@ -107,6 +117,13 @@ class _Cable:
     def ends(self) -> tuple[Port, Port]:
         """Both ends."""
         return (self.a, self.b)
+
+
+def concealed(url: str) -> str:
+    """The URL of a database, right or wrong, without whatever may be a user, a password or an option in it."""
+    if not url.startswith("sqlite:"):
+        url = re.sub(r"(?s)^([^/:@]*://)?.*@", r"\1...@", url)
+    return re.sub(r"(?s)\?.*", "?...", url)
 
 
 def _matching(pattern: re.Pattern[str], expected: str, remedy: str) -> Callable[[Any], str]:
@@ -153,26 +170,42 @@ def _guest_subnet(value: Any) -> IPv4Network | str:
     return value if value == "auto" else _network(value)
 
 
-def _vlan_range(value: Any) -> _VlanRange:
-    remedy = f"give one VLAN id or two joined by a hyphen, the lower first, of {FIRST_VLAN} to {LAST_VLAN}"
-    found = re.fullmatch(r"([0-9]{1,4})(?:-([0-9]{1,4}))?", str(value))
-    if not found or isinstance(value, bool):
-        raise mistake("a range of VLAN ids", remedy)
-    result = _VlanRange(int(found[1]), int(found[2] or found[1]))
-    if not FIRST_VLAN <= result.first <= result.last <= LAST_VLAN:
-        raise mistake("a range of VLAN ids", remedy)
-    return result
+def _numbers(noun: str, first: int, last: int) -> BeforeValidator:
+    """One number of `first` to `last`, or two joined by a hyphen."""
+    remedy = f"give one {noun} or two joined by a hyphen, the lower first, of {first} to {last}"
+
+    def check(value: Any) -> NumberRange:
+        found = re.fullmatch(r"([0-9]{1,8})(?:-([0-9]{1,8}))?", str(value))
+        if not found or isinstance(value, bool):
+            raise mistake(f"a range of {noun}s", remedy)
+        result = NumberRange(int(found[1]), int(found[2] or found[1]))
+        if not first <= result.first <= result.last <= last:
+            raise mistake(f"a range of {noun}s", remedy)
+        return result
+
+    return BeforeValidator(check)
 
 
-def _address_range(value: Any) -> _AddressRange:
+def _address_range(value: Any) -> AddressesBetween:
     first, _, last = str(value).partition("-")
     try:
-        result = _AddressRange(IPv4Address(first.strip()), IPv4Address(last.strip()))
+        result = AddressesBetween(IPv4Address(first.strip()), IPv4Address(last.strip()))
     except AddressValueError:
         raise mistake("a range of addresses", "join two addresses by a hyphen") from None
     if result.first > result.last:
         raise mistake("a range of addresses", f"write {result.last}-{result.first}")
     return result
+
+
+def _addresses(value: Any) -> AddressesBetween:
+    """A range of addresses, or a single one."""
+    text = str(value)
+    try:
+        return _address_range(text if "-" in text else f"{text}-{text}")
+    except PydanticCustomError:
+        if "-" in text:
+            raise
+        raise mistake("an address or a range", "give an address, or join two by a hyphen") from None
 
 
 def _cable(value: Any) -> _Cable:
@@ -184,6 +217,16 @@ def _cable(value: Any) -> _Cable:
         raise mistake("a cable", "give a list of two ends, such as [east-p1-sw1:swp1, east-zsw1:swp1]")
     a, b = (Port(device, name or None) for device, _, name in (end.partition(":") for end in value))
     return _Cable(a, b)
+
+
+def _database_url(value: Any) -> str:
+    server = _SERVER.fullmatch(str(value))
+    if not server and not _SQLITE.fullmatch(str(value)):
+        forms = "sqlite:////absolute/path, mariadb://user@host/database or postgresql://user@host/database"
+        raise mistake("the URL of a database", f"write {forms}, or leave it out")
+    if server and server["port"] and not 1 <= int(server["port"]) <= _LAST_PORT:
+        raise mistake("the URL of a database", f"give a port of 1 to {_LAST_PORT}")
+    return str(value)
 
 
 def _reference(value: Any) -> str:
@@ -205,16 +248,7 @@ Text = Annotated[str, BeforeValidator(_text)]
 DomainName = Annotated[
     str, BeforeValidator(_matching(_DOMAIN, "a domain name", "use lower-case labels joined by dots (RFC 1123)"))
 ]
-DatabaseUrl = Annotated[
-    str,
-    BeforeValidator(
-        _matching(
-            re.compile(r"sqlite:///[^?]+"),
-            "the URL of an SQLite database",
-            "write sqlite:////absolute/path, or leave it out",
-        )
-    ),
-]
+DatabaseUrl = Annotated[str, BeforeValidator(_database_url)]
 PublicKey = Annotated[
     str, BeforeValidator(_matching(PUBLIC_KEY, "an OpenSSH public key", "copy the line of a .pub file (sshd(8))"))
 ]
@@ -222,8 +256,11 @@ Address = Annotated[IPv4Address, BeforeValidator(_address)]
 Network4 = Annotated[IPv4Network, BeforeValidator(_network)]
 GuestSubnet = Annotated[IPv4Network | Literal["auto"], BeforeValidator(_guest_subnet)]
 VlanId = Annotated[int, whole_number(FIRST_VLAN, LAST_VLAN)]
-VlanRange = Annotated[_VlanRange, BeforeValidator(_vlan_range), WrapValidator(salvaged)]
-AddressRange = Annotated[_AddressRange, BeforeValidator(_address_range)]
+VlanRange = Annotated[NumberRange, _numbers("VLAN id", FIRST_VLAN, LAST_VLAN), WrapValidator(salvaged)]
+VniRange = Annotated[NumberRange, _numbers("VNI", 1, _LAST_VNI), WrapValidator(salvaged)]
+PortRange = Annotated[NumberRange, _numbers("TCP port", 1, _LAST_PORT), WrapValidator(salvaged)]
+AddressRange = Annotated[AddressesBetween, BeforeValidator(_address_range)]
+Addresses = Annotated[AddressesBetween, BeforeValidator(_addresses), WrapValidator(salvaged)]
 Cable = Annotated[_Cable, BeforeValidator(_cable), WrapValidator(salvaged)]
 Positive = Annotated[int, whole_number(1)]
 ServerPath = Annotated[

@@ -27,6 +27,9 @@ twice, in one file or in two, it is a mistake. YAML anchors and `<<` work within
 
 Paths of files on the controller (`administrator_key_file`, `state_directory`, `disk`, `kernel`, `initrd`) are relative
 to the file that they stand in, and `${NAME}` in them, and in `database`, is an environment variable.
+A `database` for many controllers is `mariadb://user:${PASSWORD}@host:port/database`, `mysql://` or `postgresql://`;
+password and port may be left out. A password is such a variable, whatever characters it has: one in the open is
+refused, and no message, plan or report shows it.
 
 Every mistake is reported at once, each with file, line, path, what was found, what was expected and what to do:
 
@@ -42,14 +45,17 @@ What must hold beyond the keys:
   names. Lease ranges are free of addresses that are taken.
 - Management addresses of a pod's devices are in its management subnet, which is a part of the zone's
   `management_network`; those of zone switches are in the latter only.
-- VLAN ids of infrastructure are in none of the `guest_vlans`. Those of management and public networks differ between
-  the pods of a zone, because the zone switches bridge both.
+- Either a zone or each of its pods has `guest_vlans`, which are free of the VLAN ids of infrastructure. Those of
+  management and public networks differ between the pods of a zone, because the zone switches bridge both.
 - A zone switch has one cable `upstream`, a host one to each pod switch of its pod. `management` ends at pod switches.
   On Linux devices interfaces have at most 15 characters (netdevice(7)) and eth0 has no cable.
 - An account has at most one guest network per zone, and its machines are in its own guest networks. A group of
   `anti_affinity` has no more machines than the pod has hypervisors that are for the account.
 - A hypervisor that is `dedicated_to` an account runs nothing of other accounts, and a pod that an account has a guest
   network in has a hypervisor for it.
+- An `address` of a machine is in its guest network's `subnet`, which is not `auto`, after the router's, in nothing
+  `reserved` and no other machine's.
+- What is `dedicated` to accounts is a part of the pool that it is from, and no two of them overlap.
 - The disks of a pod's machines and routing appliances fit into the `capacity_gib` of its storage server.
 
 """
@@ -59,14 +65,17 @@ _WORDS: dict[Any, str] = {
     fields.Text: "text",
     fields.Reference: "name",
     fields.DomainName: "domain name",
-    fields.DatabaseUrl: "SQLite URL",
+    fields.DatabaseUrl: "URL",
     fields.PublicKey: "OpenSSH public key",
     fields.Address: "IPv4 address",
     fields.Network4: "IPv4 network",
     fields.GuestSubnet: "IPv4 network or `auto`",
     fields.VlanId: "VLAN id, 1 to 4094",
     fields.VlanRange: "VLAN id or range",
+    fields.VniRange: "VNI or range",
+    fields.PortRange: "TCP port or range",
     fields.AddressRange: "range of IPv4 addresses",
+    fields.Addresses: "IPv4 address or range",
     fields.Cable: "cable",
     fields.Positive: "whole number, 1 or more",
     fields.ServerPath: "absolute path",

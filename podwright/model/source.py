@@ -7,12 +7,13 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from podwright.errors import InvalidInput, Mistake
 from podwright.model.checks import cross_check
 from podwright.model.cloud import Cloud
 from podwright.model.document import Document, Finding, KeyPath, Place, merge, read_document
-from podwright.model.fields import PUBLIC_KEY
+from podwright.model.fields import PUBLIC_KEY, concealed
 from podwright.model.structure import read_structure
 
 # Everything that names a file of the controller; * is any name.
@@ -25,12 +26,16 @@ _LOCAL_FILES: tuple[KeyPath, ...] = (
 )
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
+# The password in the URL of a server, which may be wrong as a URL: up to the last @ that could end it.
+_PASSWORD = re.compile(r"(?!sqlite:)[^/:]*://[^/:@]*:(?P<password>.*)@", re.DOTALL)
+
 
 def load(path: Path, environment: Mapping[str, str] = os.environ) -> Cloud:
     """Read, check and freeze the cloud that `path` (a cloud.yml) and `cloud.d/*.yml` beside it declare.
 
     `${NAME}` in the path of a local file and in `database` stands for a variable of `environment`.
-    Relative paths are relative to the file that they stand in.
+    Relative paths are relative to the file that they stand in. In `database`, a password is a variable:
+    inventories are kept in version control, and this is how one is told from a password in the open.
 
     Raises:
         InvalidInput: with every mistake of every file.
@@ -90,9 +95,19 @@ def _resolve(document: Document, directory: Path, environment: Mapping[str, str]
             holder[path[-1]] = str(beside / text)
     root.setdefault("state_directory", str(directory / ".podwright"))
     if "database" in root:
+        yield from _open_password(root["database"])
         yield from _expand(("database",), root, environment)
     else:
         root["database"] = f"sqlite:///{root['state_directory']}/leases.db"
+
+
+def _open_password(url: Any) -> Iterator[Finding]:
+    found = _PASSWORD.match(url) if isinstance(url, str) else None
+    if found and found["password"] and not _VARIABLE.fullmatch(found["password"]):
+        remedy = (
+            "write ${PODWRIGHT_DATABASE_PASSWORD} for the password, and put that into the environment of the controller"
+        )
+        yield Finding(("database",), concealed(found.string), "a URL without a password", remedy)
 
 
 def _present(root: Any, patterns: tuple[KeyPath, ...]) -> Iterator[tuple[KeyPath, dict[Any, Any]]]:
@@ -118,7 +133,13 @@ def _expand(path: KeyPath, holder: dict[Any, Any], environment: Mapping[str, str
     unset = sorted({name for name in _VARIABLE.findall(text) if name not in environment})
     for name in unset:
         yield Finding(path, f"${{{name}}}", "an environment variable that is set", f"run `export {name}=...` first")
-    holder[path[-1]] = None if unset else _VARIABLE.sub(lambda found: environment[found[1]], text)
+    password = _PASSWORD.match(text) if path == ("database",) else None
+
+    def value_of(found: re.Match[str]) -> str:
+        is_password = password is not None and found.span() == password.span("password")
+        return quote(environment[found[1]], safe="") if is_password else environment[found[1]]
+
+    holder[path[-1]] = None if unset else _VARIABLE.sub(value_of, text)
 
 
 def _add_administrator_keys(document: Document) -> Iterator[Finding]:

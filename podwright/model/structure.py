@@ -12,9 +12,8 @@ from pydantic_core import ErrorDetails
 
 from podwright.model.cloud import Cloud, Declared
 from podwright.model.document import Finding, KeyPath, shown
-from podwright.model.fields import SALVAGE
+from podwright.model.fields import SALVAGE, concealed
 
-_CREDENTIALS = re.compile(r"//[^/]*@")  # of a URL (RFC 3986 section 3.2.1), which nobody else is to read
 _KEY = "[key]"  # how pydantic's locations end where not a value but its key is wrong
 
 
@@ -73,7 +72,9 @@ def listed(names: Collection[str]) -> str:
 def _finding(details: ErrorDetails) -> Finding:
     path = tuple(part for part in details["loc"] if part != _KEY)
     given = details["input"]
-    found = shown(_CREDENTIALS.sub("//...@", given) if isinstance(given, str) else given)
+    # Reports are read by people who are not to read a password.
+    is_url = isinstance(given, str) and (path == ("database",) or "://" in given)
+    found = shown(concealed(given) if is_url else given)
     context = details.get("ctx", {})
     match details["type"]:
         case "mistake":

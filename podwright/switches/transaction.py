@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import base64
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import ncclient.transport.session
 import paramiko
 from lxml import etree
-from ncclient import manager
-from ncclient.operations import OperationError, RPCError
-from ncclient.transport import TransportError
+from ncclient import NCClientError, manager
+from ncclient.operations import RPCError
 
 from podwright.errors import DeviceError
 from podwright.switches.access import Access
@@ -25,6 +24,10 @@ CONNECT_TIMEOUT_S = 10
 REPLY_TIMEOUT_S = 30
 CONFIRM_TIMEOUT_S = 30
 """How long a device waits for the confirmation of a commit before it takes it back (RFC 6241 section 8.4)."""
+
+# All that comes of a device that refuses, falls silent or goes away. Not every one of ncclient's errors is an
+# OperationError or a TransportError: an answer that does not come in time is neither.
+_FAILURES = (NCClientError, paramiko.SSHException, OSError, EOFError)
 
 
 class Session:
@@ -63,8 +66,7 @@ class Session:
                 )
                 device.commit(confirmed=True, timeout=str(CONFIRM_TIMEOUT_S))
             except RPCError:
-                with suppress(OperationError, TransportError):
-                    device.discard_changes()
+                self._tidy(device.discard_changes)
                 raise
             self._probe(device)
             device.commit()
@@ -72,7 +74,7 @@ class Session:
     def close(self) -> None:
         """Close the session, if it is open."""
         if self._manager is not None:
-            with suppress(OperationError, TransportError, paramiko.SSHException, OSError):  # it is closed all the same
+            with suppress(*_FAILURES):  # it is closed all the same
                 self._manager.close_session()
             self._manager = None
 
@@ -116,10 +118,11 @@ class Session:
     def _probe(self, device: Any) -> None:
         """See that a device that has taken a change can still be reached, or have it take the change back."""
         try:
-            self._connect().close_session()
+            probe = self._connect()
+            with self._errors("log out"):
+                probe.close_session()
         except DeviceError as error:
-            with suppress(OperationError, TransportError):  # the end of the session would do it too
-                device.cancel_commit()
+            self._tidy(device.cancel_commit)
             raise DeviceError(f"{error}; that was after the change, which the device takes back by itself") from error
 
     @contextmanager
@@ -134,11 +137,35 @@ class Session:
             device.lock("candidate")
         try:
             yield
+        except RPCError:
+            self._tidy(device.unlock, "candidate")
+            raise
+        except _FAILURES:
+            self._abandon()
+            raise
         except BaseException:
-            with suppress(OperationError, TransportError):  # what went wrong first is what counts
-                device.unlock("candidate")
+            self._tidy(device.unlock, "candidate")
             raise
         device.unlock("candidate")
+
+    def _tidy(self, operation: Callable[..., Any], *arguments: str) -> None:
+        """Ask for something after a failure, which is what counts; a device that does not answer is asked no more.
+
+        Once a session is lost, ncclient may take a request that nobody will ever send, and wait for its answer.
+        """
+        if self._manager is not None:
+            try:
+                operation(*arguments)
+            except RPCError:
+                pass
+            except _FAILURES:
+                self._abandon()
+
+    def _abandon(self) -> None:
+        """End a session that does not answer: its lock goes, and its change on trial (RFC 6241 sections 7.5, 8.4)."""
+        with suppress(*_FAILURES):
+            self._manager._session.close()  # the manager itself can end it only by asking the device
+        self._manager = None
 
     def _refuse_if_held(self, error: RPCError) -> None:
         """Say who holds the lock, if that is why it was denied."""
@@ -158,7 +185,7 @@ class Session:
             yield
         except RPCError as error:
             raise DeviceError(f"{where}: cannot {intent}: {_text(error)}") from error
-        except (OperationError, TransportError, paramiko.SSHException, OSError) as error:
+        except _FAILURES as error:
             raise DeviceError(f"{where}: cannot {intent}: {error or type(error).__name__}") from error
 
 

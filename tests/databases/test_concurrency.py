@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from podwright.allocation.database import Database
-from podwright.allocation.grant import Request
+from podwright.allocation.grant import Lease, Request
 from podwright.allocation.repository import Repository
 from podwright.allocation.single_pool import opened, reserve
 from tests.databases.servers import GaleraCluster, MariaDb, PostgreSql, Server
-from tests.databases.workers import POOLS, PURPOSE, audit, kill_some, working
+from tests.databases.workers import POOLS, PURPOSE, audit, declare, kill_some, working
 
 WORKERS = 32
 
@@ -45,27 +45,30 @@ def test_server_among_controllers_that_are_killed(server: Server) -> None:
 
 def test_server_that_is_killed_and_started_again(server: Server) -> None:
     url = server.new_database()
+    declare(url)
     with working([url], WORKERS // 4, operations=250) as processes:
-        wait_for(lambda: has_leases(url))
+        wait_for(lambda: leases(url) != [])
         for _ in range(2):
             server.kill()
             server.start()
-            before = len(audit(url))
-            wait_for(lambda: len(audit(url)) != before or not any(process.is_alive() for process in processes))  # noqa: B023
+            before = audit(url)
+            wait_for(lambda: leases(url) != before or not any(process.is_alive() for process in processes))  # noqa: B023
     assert [process.exitcode for process in processes] == [0] * len(processes)
     assert audit(url)
 
 
 def test_cluster_whose_node_is_killed(galera: GaleraCluster) -> None:
     urls = galera.new_database()
+    declare(urls[0])
     with working(urls, WORKERS // 2, operations=60) as processes:
-        wait_for(lambda: has_leases(urls[0]))
+        wait_for(lambda: leases(urls[0]) != [])
         galera.nodes[2].kill()
         killed = kill_some(processes, count=4, within_s=5)
     galera.start()
     assert [process.exitcode for process in processes].count(0) == len(processes) - killed
     assert audit(urls[0])
-    wait_for(lambda: audit(urls[2]) == audit(urls[0]))
+    wait_for(lambda: leases(urls[2]) == leases(urls[0]))
+    assert audit(urls[2])
 
 
 def test_nodes_of_a_cluster_give_no_value_twice_at_one_moment(galera: GaleraCluster) -> None:
@@ -91,9 +94,10 @@ def test_nodes_of_a_cluster_give_no_value_twice_at_one_moment(galera: GaleraClus
     )
 
 
-def has_leases(url: str) -> bool:
+def leases(url: str) -> list[Lease]:
+    """What a database holds, or a node of a cluster has heard of so far."""
     with Database(url) as database:
-        return bool(database.preview(lambda repository: repository.leases()))
+        return database.preview(lambda repository: repository.leases())
 
 
 def has_pool(url: str) -> bool:

@@ -34,6 +34,8 @@ class Cloud:
 
     def podwright(self, command: str, *options: str, expect: int | set[int]) -> dict[str, Any]:
         """Run a podwright command with --json where the hosts can be reached; its report."""
+        if command == "deploy" and "--diff" not in options:
+            options = ("--diff", *options)  # what a run changed against all expectation shall be told
         done = self.lab.run(PODWRIGHT, command, "-i", str(self.inventory), "--json", *options, check=False)
         expected = {expect} if isinstance(expect, int) else expect
         assert done.returncode in expected, f"exit code {done.returncode}\n{_told(done.stdout)}\n{done.stderr[-3000:]}"
@@ -76,10 +78,15 @@ def changed(report: dict[str, Any]) -> set[str]:
 
 
 def _told(output: str) -> str:
-    """What a report says went wrong."""
+    """What a report says of failures, of what changed, and of statements that do not hold."""
     try:
         report = json.loads(output)
     except ValueError:
         return output[-3000:]
-    refuted = [finding for finding in report.get("findings", ()) if not finding["holds"]]
-    return json.dumps({"failures": report.get("failures"), "refuted": refuted}, indent=2)
+    told = {
+        "failures": report.get("failures"),
+        "changed": {play["name"]: play["changed"] for play in report.get("plays", ()) if play["changed"]},
+        "differences": report.get("differences"),
+        "refuted": [finding for finding in report.get("findings", ()) if not finding["holds"]],
+    }
+    return json.dumps(told, indent=2)

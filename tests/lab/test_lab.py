@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ import pytest
 
 from podwright import lab as labs
 from podwright.errors import LabError
+from podwright.lab import world
 from podwright.model import load
 from podwright.model.views import devices
 from tests.lab.lab import CLOUD, ROOT, Lab
@@ -132,7 +132,7 @@ def test_labs_stand_side_by_side_and_go_without_a_trace(lab: Lab, other_lab: Lab
 
 def test_after_a_crash_down_cleans_and_up_starts_anew(other_lab: Lab) -> None:
     processes = descendants(other_lab.first_process)
-    os.kill(other_lab.first_process, signal.SIGKILL)
+    world.end(other_lab.first_process)
     assert labs.status(other_lab.name) == []
     with pytest.raises(LabError, match=f"lab {other_lab.name} is not up; start it with: podwright lab up --name"):
         labs.enter(other_lab.name, ["true"])
@@ -145,7 +145,7 @@ def test_after_a_crash_down_cleans_and_up_starts_anew(other_lab: Lab) -> None:
 
 def test_up_alone_recovers_from_a_crash(other_lab: Lab) -> None:
     other_lab.ssh("east-p1-hv1", "touch /root/lost")
-    os.kill(other_lab.first_process, signal.SIGKILL)
+    world.end(other_lab.first_process)
     other_lab.up()
     assert other_lab.ssh("east-p1-hv1", "ls /root") == ""
 

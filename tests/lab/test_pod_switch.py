@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -119,7 +120,7 @@ class Switches:
         assert len(seen) == len(set(seen)), f"frames came out twice: {seen}"
         return {key: {(place, vlan) for at, place, vlan in seen if at == index} for index, key in enumerate(COMES_OUT)}
 
-    def driver(self, name: str, body: str) -> str:
+    def driver(self, name: str, body: str, status: int = 0) -> str:
         """Run Python lines on the controller, in which `driver` is that of a switch; what they print."""
         prelude = f"""
 import os, signal, subprocess
@@ -132,6 +133,7 @@ access = Access({self.addresses[name]!r}, 830, "root", Path({str(self.key)!r}), 
 driver = open_driver("openconfig_netconf", access)
 """
         done = self.lab.run("env", f"--chdir={ROOT}", sys.executable, "-c", prelude + body, check=False)
+        assert done.returncode == status, f"ended with {done.returncode}:\n{done.stdout}{done.stderr}"
         return str(done.stdout)
 
 
@@ -216,7 +218,8 @@ ACCESS = 'Change(ports={"swp5": Port("access", untagged=102, description="wrong"
 @pytest.mark.parametrize("change", [NARROWER, ACCESS])
 def test_change_of_a_controller_that_dies_is_taken_back(switches: Switches, change: str) -> None:
     """Killed after the commit on trial, where it would have looked whether the switch still answers."""
-    switches.driver(SW1, f"driver._session._probe = lambda _: os.kill(os.getpid(), 9)\ndriver.apply({change})")
+    body = f"driver._session._probe = lambda _: os.kill(os.getpid(), 9)\ndriver.apply({change})"
+    switches.driver(SW1, body, status=-signal.SIGKILL)
     eventually(lambda: switches.bring(SW1, POD[SW1], "--check").get("changed"), False)
     eventually(switches.frames, COMES_OUT)
 

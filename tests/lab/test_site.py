@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,8 @@ DEVICES = {
     "east-p1-hv1",
     "east-p1-hv2",
 }
+
+HYPERVISORS = ("east-p1-hv1", "east-p1-hv2")
 
 # The play of site.yml in whose middle a run is killed, and the task that is the middle.
 MIDDLES = {
@@ -106,7 +108,7 @@ def test_packets_prove_it(cloud: Cloud):
 def test_outside_sees_the_account_and_not_the_machine(cloud: Cloud):
     """The provider's own log of who called, beside what verify counted on our ports."""
     for account, public in (("acme", "203.0.113.11"), ("globex", "203.0.113.12")):
-        hypervisor = next(h for h in ("east-p1-hv1", "east-p1-hv2") if f"{account}-web1" in cloud.domains(h))
+        hypervisor = next(h for h in HYPERVISORS if f"{account}-web1" in cloud.domains(h))
         answer = _in_machine(cloud, hypervisor, f"{account}-web1", "wget", "-q", "-O", "-", "http://198.51.100.254/")
         assert answer.strip() == public
 
@@ -176,9 +178,8 @@ def test_disks_go_after_their_machines_in_one_run(cloud: Cloud):
 
 def _traces(cloud: Cloud, account: str, bridge: str) -> set[str]:
     """What hypervisors still have of an account."""
-    hypervisors = ("east-p1-hv1", "east-p1-hv2")
-    domains = {name for host in hypervisors for name in cloud.domains(host) if name.startswith(f"{account}-")}
-    return domains | {bridge for host in hypervisors if bridge in cloud.bridges(host)}
+    domains = {name for host in HYPERVISORS for name in cloud.domains(host) if name.startswith(f"{account}-")}
+    return domains | {bridge for host in HYPERVISORS if bridge in cloud.bridges(host)}
 
 
 def test_exhausted_vlan_pool_touches_no_device(cloud: Cloud):
@@ -230,7 +231,7 @@ def _pings(cloud: Cloud, address: str, count: int) -> int:
 
 
 def test_appliance_that_was_switched_off_is_back_after_one_run(cloud: Cloud):
-    hypervisor = next(h for h in ("east-p1-hv1", "east-p1-hv2") if "acme-east-router" in cloud.domains(h))
+    hypervisor = next(h for h in HYPERVISORS if "acme-east-router" in cloud.domains(h))
     cloud.lab.ssh(hypervisor, "virsh destroy acme-east-router")
     assert changed(cloud.podwright("deploy", expect=2)) == {hypervisor}
     cloud.podwright("deploy", expect=0)
@@ -241,10 +242,70 @@ def test_power_cut_loses_nothing(cloud: Cloud):
     for host in sorted(DEVICES):
         labs.kill(cloud.lab.name, host)
     cloud.lab.up()
+    _await_machines(cloud)
     report = cloud.podwright("deploy", expect=0)
     assert report["failures"] == []
     cloud.podwright("verify", expect=0)
     assert _boots(cloud, "acme-web1") == boots + 1
+
+
+def test_machines_come_back_by_themselves_after_their_storage(cloud: Cloud):
+    """All lose their power, and the storage server is back when libvirt has given up."""
+    boots = _boots(cloud, "acme-web1")
+    for host in sorted(DEVICES):
+        labs.kill(cloud.lab.name, host)
+    for host in sorted(DEVICES - {"east-p1-nfs1"}):
+        labs.power_on(cloud.lab.name, host)
+    # libvirt answers nobody before it has tried every machine once.
+    assert _running(cloud) == set()
+    cloud.lab.up()
+    _await_machines(cloud)
+    for public in ("203.0.113.11", "203.0.113.12"):
+        _await(lambda public=public: _pings(cloud, public, 1) == 1, f"{public} to answer")
+    assert cloud.podwright("deploy", expect=0)["failures"] == []
+    cloud.podwright("verify", expect=0)
+    assert _boots(cloud, "acme-web1") == boots + 1
+
+
+def test_machine_that_is_switched_off_stays_off_while_another_waits(cloud: Cloud):
+    """Beside those of the cloud is a machine that never starts, for it has no disk: the hypervisor goes on trying."""
+    hypervisor = next(host for host in HYPERVISORS if "globex-web1" in cloud.domains(host))
+    on_hypervisor = cloud.domains(hypervisor)
+    copy = "virsh dumpxml --inactive globex-web1 | sed 's/globex-web1/globex-lost/; /<uuid>/d' >/root/lost.xml"
+    cloud.lab.ssh(hypervisor, f"{copy}; virsh define /root/lost.xml && virsh autostart globex-lost")
+    labs.kill(cloud.lab.name, hypervisor)
+    labs.power_on(cloud.lab.name, hypervisor)
+    lost = cloud.lab.ssh(hypervisor, "virsh domuuid globex-lost").strip()
+    waiting = "cat /run/podwright/waiting-machines"
+    _await(lambda: cloud.lab.ssh(hypervisor, waiting, check=False).split() == [lost], "all others to run")
+    # A libvirtd that starts anew has forgotten who was switched off.
+    cloud.lab.ssh(hypervisor, "virsh destroy globex-web1; systemctl restart libvirtd podwright-machine-starter")
+    since = cloud.lab.ssh(hypervisor, "date '+%F %T'").strip()
+    trials = f"journalctl -u libvirtd --since '{since}' | grep -c 'end of file while\\|process exited' || true"
+    _await(lambda: int(cloud.lab.ssh(hypervisor, trials)) >= 3, "more trials to start the lost machine")
+    assert _running(cloud) & (on_hypervisor | {"globex-lost"}) == on_hypervisor - {"globex-web1"}
+    assert changed(cloud.podwright("deploy", expect=2)) == {hypervisor}
+    assert _running(cloud) & (on_hypervisor | {"globex-lost"}) == on_hypervisor
+    cloud.podwright("deploy", expect=0)
+
+
+def _await_machines(cloud: Cloud) -> None:
+    """Wait until every machine of the cloud runs."""
+    defined = {name for host in HYPERVISORS for name in cloud.domains(host)}
+    _await(lambda: _running(cloud) == defined, f"{defined} to run")
+
+
+def _running(cloud: Cloud) -> set[str]:
+    """The machines that have started; those that try to are paused."""
+    listed = (cloud.lab.ssh(host, "virsh list --state-running --name") for host in HYPERVISORS)
+    return {name for names in listed for name in names.split()}
+
+
+def _await(condition: Callable[[], bool], what: str, timeout_s: float = 120) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {timeout_s} s for {what}"
+        time.sleep(0.5)
 
 
 def _boots(cloud: Cloud, domain: str) -> int:

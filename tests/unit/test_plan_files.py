@@ -137,6 +137,14 @@ def test_digest_of_sources_sees_every_file_and_variable(tmp_path: Path) -> None:
     assert len(set(digests)) == 4
 
 
+def test_a_password_of_a_database_is_no_source(tmp_path: Path) -> None:
+    cloud_file = tmp_path / "cloud.yml"
+    cloud_file.write_text("database: mariadb://podwright:${PASSWORD}@${HOST}/leases\n")
+    passwords = [plan_files.sources_digest(cloud_file, {"PASSWORD": each, "HOST": "db1"}) for each in ("a", "b")]
+    assert passwords[0] == passwords[1]
+    assert plan_files.sources_digest(cloud_file, {"PASSWORD": "a", "HOST": "db2"}) != passwords[0]
+
+
 def test_check_mode_reads_the_preview_until_the_plan_is_made(tmp_path: Path) -> None:
     plan, preview = plan_files.plan_directory(tmp_path), plan_files.preview_directory(tmp_path)
     plan_files.write(plan, STATES, "sources")

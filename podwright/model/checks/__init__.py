@@ -7,14 +7,22 @@ those, so that one mistake is reported once.
 
 from __future__ import annotations
 
-from podwright.model.checks import accounts, cables, names, networks, references
+from podwright.model.checks import accounts, cables, dedications, guest_addresses, names, networks, references
 from podwright.model.checks.declaration import Declaration
 from podwright.model.cloud import Cloud
 from podwright.model.document import Document, Finding, KeyPath
 
 __all__ = ["cross_check"]
 
-_CHECKS = (names.check, references.check, networks.check, cables.check, accounts.check)
+_CHECKS = (
+    names.check,
+    references.check,
+    networks.check,
+    cables.check,
+    accounts.check,
+    guest_addresses.check,
+    dedications.check,
+)
 
 
 def cross_check(cloud: Cloud, document: Document, wrong: set[KeyPath]) -> list[Finding]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from ipaddress import IPv4Address, IPv4Network
 from typing import NamedTuple
 
 from podwright.model.checks.declaration import Declaration, PlacedPod
+from podwright.model.checks.ranges import apart, with_paths
 from podwright.model.cloud import ManagedDevice, Network, Zone
-from podwright.model.document import Finding, KeyPath
+from podwright.model.document import Finding, KeyPath, dotted
+from podwright.model.fields import NumberRange
 
 _NETWORKS = ("management", "storage", "public")
 _LEASED = ("management", "public")  # where routing appliances have an address and zone switches a gateway
@@ -43,7 +45,9 @@ def check(declaration: Declaration) -> Iterator[Finding]:
         yield from _upstream(name, zone)
         for pod in pods:
             yield from _pod_addresses(pod)
-            yield from _guest_vlans(declaration, pod)
+            yield from apart(declaration, with_paths(pod.pod.console_ports, (*pod.path, "console_ports")))
+        yield from _guest_vlans(declaration, name, zone, pods)
+        yield from apart(declaration, with_paths(zone.vnis, ("zones", name, "vnis")))
         yield from _infrastructure_vlans(declaration, pods)
         yield from _taken(declaration, name, zone, pods)
     yield from _guest_networks(declaration)
@@ -228,21 +232,34 @@ def _infrastructure_vlans(declaration: Declaration, pods: list[PlacedPod]) -> It
                 yield Finding(path, str(vlan), expected, f"{declaration.where(first)} has it, too: change one")
 
 
-def _guest_vlans(declaration: Declaration, pod: PlacedPod) -> Iterator[Finding]:
-    base = (*pod.path, "guest_vlans")
-    ranges = [(item, (*base, index)) for index, item in enumerate(pod.pod.guest_vlans) if item]
-    for key in _NETWORKS:
-        vlan, at = getattr(pod.pod.networks, key).vlan, (*pod.path, "networks", key, "vlan")
-        for item, path in ranges:
-            if vlan is not None and vlan in item.ids:
-                remedy = f"{declaration.where(at)} is {vlan}: leave it out"
-                yield Finding(path, str(item), "free of infrastructure VLANs", remedy)
-    ranges.sort(key=lambda one: (one[0].first, one[0].last))
-    for number, (item, path) in enumerate(ranges[1:], start=1):
-        furthest, at = max(ranges[:number], key=lambda one: one[0].last)
-        if item.first <= furthest.last:
-            remedy = f"{declaration.where(at)} is {furthest}: leave out what both have"
-            yield Finding(path, str(item), "a range of its own", remedy)
+def _guest_vlans(declaration: Declaration, name: str, zone: Zone, pods: list[PlacedPod]) -> Iterator[Finding]:
+    """The zone has them, or each of its pods; either way a pod's infrastructure has others."""
+    at: KeyPath = ("zones", name, "guest_vlans")
+    yield from _usable_vlans(declaration, at, zone.guest_vlans, pods)
+    in_zone = zone.guest_vlans is not None or declaration.doubtful(at)
+    for pod in pods:
+        path = (*pod.path, "guest_vlans")
+        yield from _usable_vlans(declaration, path, pod.pod.guest_vlans, [pod])
+        if pod.pod.guest_vlans is None and not in_zone:
+            remedy = f"add the VLAN ids for guest networks, a list of ids and ranges, here or in {dotted(at)}"
+            yield Finding(path, None, "a required key", remedy)
+        if pod.pod.guest_vlans is not None and zone.guest_vlans is not None:
+            remedy = f"{declaration.where(at)} are for all of its pods: remove one of both"
+            yield Finding(path, ", ".join(map(str, filter(None, pod.pod.guest_vlans))) or "[]", "left out", remedy)
+
+
+def _usable_vlans(
+    declaration: Declaration, base: KeyPath, declared: Sequence[NumberRange] | None, pods: Iterable[PlacedPod]
+) -> Iterator[Finding]:
+    ranges = with_paths(declared, base)
+    for pod in pods:
+        for key in _NETWORKS:
+            vlan, at = getattr(pod.pod.networks, key).vlan, (*pod.path, "networks", key, "vlan")
+            for item, path in ranges:
+                if vlan is not None and vlan in item.ids:
+                    remedy = f"{declaration.where(at)} is {vlan}: leave it out"
+                    yield Finding(path, str(item), "free of infrastructure VLANs", remedy)
+    yield from apart(declaration, ranges)
 
 
 def _guest_networks(declaration: Declaration) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from podwright.model.checks.declaration import Declaration, PlacedPod
 from podwright.model.cloud import Account, Machine
@@ -26,7 +26,9 @@ def check(declaration: Declaration) -> Iterator[Finding]:
         yield from _shape(
             declaration, (*path, "routing_appliance"), zone.routing_appliance.image, zone.routing_appliance.offering
         )
+        yield from _dedicated(declaration, path, zone.dedicated)
     for pod in declaration.pods():
+        yield from _dedicated(declaration, pod.path, pod.pod.dedicated)
         for name, hypervisor in pod.pod.hypervisors.items():
             at = (*pod.path, "hypervisors", name, "dedicated_to")
             yield from declaration.unknown(at, hypervisor.dedicated_to, "an account", cloud.accounts, ("accounts",))
@@ -34,6 +36,12 @@ def check(declaration: Declaration) -> Iterator[Finding]:
         yield from _guest_networks(declaration, ("accounts", name), account)
         for machine_name, machine in account.machines.items():
             yield from _machine(declaration, ("accounts", name, "machines", machine_name), account, machine)
+
+
+def _dedicated(declaration: Declaration, path: KeyPath, accounts: Collection[str]) -> Iterator[Finding]:
+    for account in accounts:
+        at = (*path, "dedicated", account)
+        yield from declaration.unknown(at, account, "an account", declaration.cloud.accounts, ("accounts",))
 
 
 def _shape(declaration: Declaration, path: KeyPath, image: str, offering: str) -> Iterator[Finding]:

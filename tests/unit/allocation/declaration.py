@@ -39,8 +39,8 @@ def account(*machines: str, pod: str = "p1", subnet: str = "10.1.1.0/24", **of_e
     }
 
 
-def cloud(directory: Path, accounts: Accounts, **pod: Any) -> Cloud:
-    """A cloud whose leases are kept in `directory`; `pod` replaces keys of both pods."""
+def cloud(directory: Path, accounts: Accounts, zone: Mapping[str, Any] | None = None, **pod: Any) -> Cloud:
+    """A cloud whose leases are kept in `directory`; `zone` replaces keys of its zone, `pod` those of both pods."""
     return Cloud.model_validate(
         {
             "name": "lab",
@@ -76,6 +76,7 @@ def cloud(directory: Path, accounts: Accounts, **pod: Any) -> Cloud:
                     "pods": {"p1": _pod(1) | pod, "p2": _pod(2) | pod},
                     "cables": [],
                 }
+                | dict(zone or {})
             },
             "accounts": accounts,
         }

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from podwright.allocation import Placement, allocate, settle
+from podwright.allocation import Lease, Placement, allocate, settle
 from podwright.allocation.database import unix_time
 from podwright.allocation.leases import Leases
 from podwright.errors import AllocationError
@@ -123,7 +123,12 @@ def test_a_device_that_left_is_no_matter_while_nothing_is_to_be_released(tmp_pat
     allocate(cloud(tmp_path, {"acme": account()}, pod_switches=switches), preview=False, now=NOW)
     without = cloud(tmp_path, {"acme": account()})
     allocate(without, preview=False, now=NOW)
-    assert settle(without, planned_at=unix_time(NOW), now=NOW) == ([], [])
+    settled = settle(without, planned_at=unix_time(NOW), now=NOW)
+    assert [str(change.after) for change in settled.changes] == [
+        "management_address east/p1 192.168.1.11 sw1 management (quarantine)",
+        "management_address east/p2 192.168.1.11 sw1 management (quarantine)",
+    ]
+    assert settled.lost == []
 
 
 def test_a_lost_hypervisor_need_not_be_confirmed_again(tmp_path: Path) -> None:
@@ -137,7 +142,7 @@ def test_a_lost_hypervisor_need_not_be_confirmed_again(tmp_path: Path) -> None:
 
 def test_all_exhausted_pools_are_named_at_once(tmp_path: Path) -> None:
     networks = {
-        "management": {"vlan": 10, "subnet": "192.168.1.0/24", "lease_range": "192.168.1.101-192.168.1.101"},
+        "management": {"vlan": 10, "subnet": "192.168.1.0/25", "lease_range": "192.168.1.101-192.168.1.101"},
         "storage": {"vlan": 20, "subnet": "192.168.101.0/24"},
         "public": {"vlan": 30, "subnet": "203.0.1.0/24"},
     }
@@ -243,6 +248,10 @@ def test_a_machine_that_moved_to_another_pod_says_so(tmp_path: Path) -> None:
     moved = allocate(cloud(tmp_path, {"acme": account("web1", pod="p2")}), preview=False, now=NOW).leases
     assert moved.placements["acme-web1"].startswith("p2-")
     assert moved.moved_from["acme-web1"] == [before.placements["acme-web1"]]
+    assert (before.public_addresses["acme-east-router"], moved.public_addresses["acme-east-router"]) == (
+        IPv4Address("203.0.1.11"),
+        IPv4Address("203.0.2.11"),
+    )
 
 
 def test_a_hypervisor_that_is_gone_with_its_machines_is_refused_until_it_is_confirmed_lost(tmp_path: Path) -> None:
@@ -278,7 +287,9 @@ def test_a_hypervisor_that_its_machines_left_may_go(tmp_path: Path) -> None:
     settle(drained, planned_at=unix_time(NOW), now=NOW)
     del hypervisors["p1-hv2"]
     without = cloud(tmp_path, {"acme": account("web1", "web2")}, hypervisors=hypervisors)
-    assert not allocate(without, preview=False, now=NOW).changed
+    gone = allocate(without, preview=False, now=NOW)
+    assert gone.placement_changes == []
+    assert {lease.purpose for lease in gone.releasing if isinstance(lease, Lease)} == {"management"}
 
 
 def test_placement_says_what_is_needed_and_what_is_left(tmp_path: Path) -> None:

@@ -96,7 +96,8 @@ def test_no_value_is_held_twice_in_a_scope_and_none_leaks(history: list[tuple[di
         run(Path(name), {})
         settle(empty, planned_at=unix_time(NOW), now=NOW)
         allocate(empty, preview=False, now=LATER)
-        assert records(empty) == []
+        left = {record.purpose if isinstance(record, Lease) else record for record in records(empty)}
+        assert left == {"management"}  # what its devices and pods have
 
 
 def _files(directory: Path) -> dict[str, bytes] | None:
@@ -216,3 +217,32 @@ def test_nothing_is_promised_twice_groups_are_apart_and_dedicated_hypervisors_ar
     again = place("z/p", hypervisors, limits, list(after.values()), fitting, "lab", 2)
     if not placed.problems:
         assert (again.hypervisors, again.changes, again.problems) == (placed.hypervisors, [], [])
+
+
+FACTS = st.lists(st.tuples(NAMES, st.integers(1, 6)), unique_by=(lambda fact: fact[0], lambda fact: fact[1])).map(dict)
+
+
+@given(st.lists(FACTS, max_size=6))
+def test_whatever_is_noted_after_each_other_is_held_and_nothing_else(history: list[dict[str, int]]) -> None:
+    pool = Pool("management_address", "z/p", {"devices": (range(1, 7),)}, "zones.z")
+    leases: list[Lease] = []
+    for facts in history:
+        free = FreeValues(pool, free_values(pool, [lease.value for lease in leases]))
+        requests = [Request(device, "management", value, ("devices",), is_fact=True) for device, value in facts.items()]
+
+        granted = grant(pool, leases, free, requests, "lab", 0)
+
+        assert not granted.problems
+        for before, _ in granted.changes:
+            if before is not None:
+                leases.remove(before)
+        leases += [after for _, after in granted.changes if after is not None]
+        leases = [
+            lease if lease.holder in facts or lease.state != "held" else lease._replace(state="releasing")
+            for lease in leases
+        ]
+        assert {lease.holder: lease.value for lease in leases if lease.state == "held"} == facts
+        assert len({lease.value for lease in leases}) == len(leases)
+        assert len({(lease.holder, lease.superseded) for lease in leases}) == len(leases)
+        left = {value for value in range(1, 7) if free.take(value)}
+        assert left == set(range(1, 7)) - {lease.value for lease in leases}

@@ -97,10 +97,20 @@ lab    02:70:77:00:00:06  globex-east-router  eth1     releasing  2026-01-02
 lab    02:70:77:00:00:07  globex-east-router  eth2     releasing  2026-01-02
 
 management_address
-Scope    Value          Holder              Purpose  State      Since
-───────────────────────────────────────────────────────────────────────────
-east/p1  192.168.1.101  acme-east-router    eth1     held       2026-01-01
-east/p1  192.168.1.102  globex-east-router  eth1     releasing  2026-01-02
+Scope    Value          Holder              Purpose     State      Since
+──────────────────────────────────────────────────────────────────────────────
+east/p1  192.168.1.31   p1-hv1              management  held       2026-01-01
+east/p1  192.168.1.32   p1-hv2              management  held       2026-01-01
+east/p1  192.168.1.101  acme-east-router    eth1        held       2026-01-01
+east/p1  192.168.1.102  globex-east-router  eth1        releasing  2026-01-02
+east/p2  192.168.2.31   p2-hv1              management  held       2026-01-01
+east/p2  192.168.2.32   p2-hv2              management  held       2026-01-01
+
+management_subnet
+Scope  Value           Holder  Purpose     State  Since
+─────────────────────────────────────────────────────────────
+east   192.168.1.0/24  p1      management  held   2026-01-01
+east   192.168.2.0/24  p2      management  held   2026-01-01
 
 public_address
 Scope  Value       Holder              Purpose     State      Since
@@ -125,7 +135,7 @@ east/p1  p1-hv1      globex-east-router  1      128  releasing  2026-01-02""",
         (["--pool", "guest_vlan", "--holder", "a*"], [101]),
         (["--pool", "guest_vlan", "--state", "releasing"], [102]),
         (["--scope", "acme/*"], ["10.1.1.2"]),
-        (["--scope", "east", "--state", "held"], ["203.0.1.11"]),
+        (["--scope", "east", "--state", "held"], ["192.168.1.0/24", "192.168.2.0/24", "203.0.1.11"]),
         (["--pool", "placement", "--holder", "web1"], ["p1-hv2"]),
         (["--pool", "lun"], []),
     ],
@@ -205,7 +215,10 @@ def test_what_nobody_has_is_free_kept_for_somebody_or_of_no_pool(podwright: Podw
     assert podwright("explain", "203.0.2.20", "--pool", "public_address").out == (
         "free, for p2 alone: public_address east"
     )
-    assert podwright("explain", "172.16.1.0/24").out == "free: guest_subnet east"
+    assert podwright("explain", "172.16.1.0/24").out.splitlines() == [
+        "free: guest_subnet east",
+        "not in the pool: management_subnet east",
+    ]
     assert podwright("explain", "02:70:77:00:00:20").out == "free: mac lab"
 
 
@@ -433,8 +446,12 @@ guest_vlan east/p2: declared by cloud lab at zones.east.pods.p2.guest_vlans
   for all: 101-110, 120-160 (51)
 management_address east/p1: declared by cloud lab at zones.east.pods.p1.networks.management.lease_range
   for all: 192.168.1.101-192.168.1.199 (99)
+  for devices: 192.168.1.2-192.168.1.100, 192.168.1.200-192.168.1.254 (154)
 management_address east/p2: declared by cloud lab at zones.east.pods.p2.networks.management.lease_range
   for all: 192.168.2.101-192.168.2.199 (99)
+  for devices: 192.168.2.2-192.168.2.100, 192.168.2.200-192.168.2.254 (154)
+management_subnet east: declared by cloud lab at zones.east.management_network
+  for all: 192.168.0.0/24-192.168.255.0/24 (256)
 public_address east: declared by cloud lab at zones.east.pods.*.networks.public.lease_range
   for p1: 203.0.1.11-203.0.1.250 (240)
   for p2: 203.0.2.11-203.0.2.250 (240)""",

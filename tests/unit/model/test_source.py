@@ -106,6 +106,23 @@ def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
         load(path)
 
 
+def test_a_password_of_the_database_is_not_shown_with_the_cloud(tmp_path: Path) -> None:
+    path = write(
+        {
+            "replace": [
+                {
+                    "old": "domain: case.example",
+                    "new": "domain: case.example\ndatabase: mariadb://podwright:${PASSWORD}@db.example/leases",
+                }
+            ]
+        },
+        tmp_path,
+    )
+    cloud = load(path, {"PASSWORD": "hush-hush"})
+    assert cloud.database == "mariadb://podwright:hush-hush@db.example/leases"
+    assert "hush-hush" not in repr(cloud) + str(cloud)
+
+
 def test_ten_thousand_machines_are_read_in_seconds(tmp_path: Path) -> None:
     accounts = {
         f"account{number}": {

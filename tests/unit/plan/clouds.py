@@ -104,7 +104,7 @@ def leases_for(cloud: Cloud, before: Leases = NO_LEASES) -> Leases:
     for zone_name, zone in sorted(cloud.zones.items()):
         for pod_name, pod in sorted(zone.pods.items()):
             here = [(n.account, n.name) for n in networks if (n.zone, n.pod) == (zone_name, pod_name)]
-            ids = (vlan for of_range in pod.guest_vlans for vlan in of_range.ids)
+            ids = (vlan for of_range in pod.guest_vlans or () for vlan in of_range.ids)
             guest_vlans |= _grant(here, before.guest_vlans, ids)
             routers = [appliance.name for appliance in appliances(cloud) if appliance.pod == pod_name]
             for range_, to, kept in (
