@@ -260,11 +260,6 @@ def exhausted(granted: Granted, leases: Iterable[Lease], given_up: Iterable[Leas
     kept_for = f" for {', '.join(section or 'everybody' for section in sections)}" if sections != [SHARED] else ""
     places = {section.partition(":")[0] for section in sections}
     place = pool.declared_at.replace("*", places.pop()) if len(places) == 1 else pool.declared_at
-    if SHARED in sections and pool.sections and not pool.size_of(sections):
-        return (
-            f"{pool.declared_at}: pool {pool.name} of {within(pool)} is divided among {listed(sorted(pool.sections))} "
-            f"and has nothing for {listed(asking)}; say whose part to take from, or extend it"
-        )
     extend = "" if pool.name == "mac" else f"extend {place}, or "
     return (
         f"{place}: pool {pool.name} of {within(pool)} has no {pool.kind.noun} left for {listed(asking)}; "

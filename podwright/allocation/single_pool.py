@@ -20,6 +20,7 @@ from podwright.allocation.grant import (
     described,
     exhausted,
     grant,
+    listed,
     stranded,
     within,
 )
@@ -40,12 +41,24 @@ def reserve(repository: Repository, pool: Pool, requests: Sequence[Request], clo
     granted = grant(pool, leases, free, requests, cloud, now)
     problems = list(granted.problems)
     if granted.unserved:
-        problems.append(exhausted(granted, repository.leases(pool.name, pool.scope)))
+        problems.append(_of_others(granted) or exhausted(granted, repository.leases(pool.name, pool.scope)))
     if problems:
         raise AllocationError("\n".join(problems))
     repository.save_free([free])
     repository.save(granted.changes, [], now)
     return granted
+
+
+def _of_others(granted: Granted) -> str | None:
+    """Why the unserved requests were not served, where the pool has other parts than they asked for; else None."""
+    pool = granted.pool
+    if not pool.sections or pool.size_of({section for request in granted.unserved for section in request.sections}):
+        return None
+    asking = listed([described(pool.name, request.holder) for request in granted.unserved])
+    return (
+        f"{pool.declared_at}: pool {pool.name} of {within(pool)} is divided among {listed(sorted(pool.sections))} "
+        f"and has nothing for {asking}; say whose part to take from, or extend it"
+    )
 
 
 def opened(repository: Repository, wanted: Pool, now: int) -> Pool:
