@@ -74,7 +74,8 @@ class Books:
                 yield exhausted(outcome, leases, leaving)
             if id(outcome.pool) in redeclared:
                 others = (lease for lease in leases if (lease.holder, lease.purpose) not in outcome.asked)
-                problem = stranded(outcome.pool, (lease for lease in others if lease not in leaving))
+                outside = (lease for lease in others if lease not in leaving and lease.value not in outcome.pool)
+                problem = stranded(outcome.pool, outside)
                 yield from [problem] if problem else []
 
     def _scopes_that_meet(self, pool: Pool) -> Iterator[str]:

@@ -162,12 +162,13 @@ def _without_facts_of_old(
 
 def _gives_way(pool: Pool, lease: Lease, request: Request, cloud: str | None) -> bool:
     """Whether a holder gets another value instead of the one that it has; else it keeps that, or is refused."""
-    if request.fixed not in (None, lease.value):
-        return cloud is not None
     section = pool.section_of(lease.value)
-    if section in request.left:
+    other = request.fixed not in (None, lease.value)
+    if lease.state == "quarantine" and (other or section not in request.sections):
         return True
-    return section not in request.sections and (lease.state == "quarantine" or (section is None and pool.renumbers))
+    if other:
+        return cloud is not None
+    return section in request.left or (section is None and pool.renumbers)
 
 
 def _let_go(granted: Granted, lease: Lease, cloud: str | None, now: int) -> Lease:
@@ -267,10 +268,10 @@ def exhausted(granted: Granted, leases: Iterable[Lease], given_up: Iterable[Leas
     )
 
 
-def stranded(pool: Pool, leases: Iterable[Lease]) -> str | None:
-    """Why a pool cannot be declared like this, which leaves held leases outside; None when it can."""
-    lost = [lease for lease in leases if lease.state == "held" and lease.value not in pool and not pool.renumbers]
-    if not lost:
+def stranded(pool: Pool, outside: Iterable[Lease]) -> str | None:
+    """Why a pool cannot be declared like this, which leaves leases outside; None when it can."""
+    lost = [lease for lease in outside if lease.state == "held"]
+    if not lost or pool.renumbers:
         return None
     holders = listed([f"{lease.shown} of {described(pool.name, lease.holder)}" for lease in lost])
     return (

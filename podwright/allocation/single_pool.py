@@ -86,7 +86,8 @@ def opened(repository: Repository, wanted: Pool, now: int) -> Pool:
             f"{known.declared_at}; change it there, and leave {wanted.declared_at} out here"
         )
     leases = repository.leases(wanted.name, wanted.scope)
-    if problem := stranded(wanted, leases):
+    outside = (lease for lease in leases if wanted.section_of(lease.value) not in _sections(wanted, lease.holder))
+    if problem := stranded(wanted, outside):
         raise AllocationError(problem)
     free = FreeValues(wanted, repository.all_free(wanted), free_values(wanted, (lease.value for lease in leases)))
     repository.declare([wanted], {(wanted.name, wanted.scope): known} if known else {}, None, now)

@@ -72,13 +72,18 @@ class Ledger(RuleBasedStateMachine):
         before = self.acme, self.shared
         self.acme = {value for each in acme for value in each} or {1}
         self.shared = {value for each in shared for value in each} - self.acme
-        left_outside = {value for value, held in self.present().items() if held.until is None} - self.acme - self.shared
+        left_outside = {
+            value
+            for value, held in self.present().items()
+            if held.until is None and value not in self.allowed(held.holder)
+        }
         if left_outside:
             with pytest.raises(AllocationError, match="would no longer be in it"):
                 self.database.write(lambda repository: opened(repository, self.pool, self.now))
             self.acme, self.shared = before
         else:
             self.database.write(lambda repository: opened(repository, self.pool, self.now))
+            self.taken = self.present()
 
     @rule(holders=st.lists(HOLDERS, min_size=1, max_size=4, unique=True))
     def reserve(self, holders: list[str]) -> None:
@@ -93,15 +98,12 @@ class Ledger(RuleBasedStateMachine):
     @rule(holder=HOLDERS, value=VALUES)
     def fix(self, holder: str, value: int) -> None:
         mine = self.claim(holder)
-        allowed = self.shared | (self.acme if holder.startswith("acme/") else set())
-        expected: dict[int, Held] | None = dict(self.present())
-        assert expected is not None
-        if mine is not None and mine in self.shared | self.acme:
-            expected = expected | {mine: Held(holder)} if mine == value else None
-        elif value in allowed and (value not in expected):
-            expected = {key: held for key, held in expected.items() if key != mine} | {value: Held(holder)}
-        else:
-            expected = None
+        present = self.present()
+        expected: dict[int, Held] | None = None
+        if mine is not None and present[mine].until is None:
+            expected = present if mine == value else None
+        elif value in self.allowed(holder) and (value == mine or value not in present):
+            expected = (present if value == mine else self.without_claim(present, mine)) | {value: Held(holder)}
         self.compare(
             expected, lambda repository: self.requests(repository, [Request(holder, PURPOSE, value, sections(holder))])
         )
@@ -160,6 +162,17 @@ class Ledger(RuleBasedStateMachine):
         mine = [value for value, held in self.present().items() if held.holder == holder and not held.superseded]
         return mine[0] if mine else None
 
+    def allowed(self, holder: str) -> set[int]:
+        """What a holder may have."""
+        return self.shared | (self.acme if holder.startswith("acme/") else set())
+
+    def without_claim(self, taken: dict[int, Held], value: int | None) -> dict[int, Held]:
+        """What is taken when a holder no longer waits for the value that rests: it is gone where its pool is."""
+        if value is None:
+            return taken
+        rest = {key: held for key, held in taken.items() if key != value}
+        return rest | {value: replace(taken[value], superseded=True)} if value in self.shared | self.acme else rest
+
     def free_for(self, holder: str) -> list[int]:
         """What a holder could get, the first choice first."""
         acme = sorted(self.acme - self.present().keys()) if holder.startswith("acme/") else []
@@ -171,11 +184,11 @@ class Ledger(RuleBasedStateMachine):
         for holder in sorted(holders):
             self.taken = taken
             mine = self.claim(holder)
-            if mine is not None and mine not in self.shared | self.acme:
-                del taken[mine]  # it rested, and its pool no longer has it
-                mine = None
-            if mine is not None:
+            if mine is not None and mine in self.allowed(holder):
                 taken[mine] = Held(holder)
+            elif mine is not None:
+                taken = self.without_claim(taken, mine)
+        self.taken = taken
         newcomers = [holder for holder in sorted(holders) if self.claim(holder) is None]
         for holder in newcomers:
             free = self.free_for(holder)
