@@ -211,7 +211,7 @@ def ask(
             return Asked({}, give_up(repository, wanted, holders, purpose, moment, until, named_by))
         pool = opened(repository, wanted, moment)
         requests = [
-            Request(holder, purpose, fixed.get(holder), _sections(repository, pool, holder, purpose, sections))
+            Request(holder, purpose, fixed.get(holder), _sections_for(repository, pool, holder, purpose, sections))
             for holder in holders
         ]
         granted = reserve(repository, pool, requests, None, moment)
@@ -255,7 +255,7 @@ def ask_for_another(
                 "podwright lease pools shows which were"
             )
         pool = opened(repository, wanted, moment)
-        sections = _sections(repository, pool, holder, purpose)
+        sections = _sections_for(repository, pool, holder, purpose)
         request = Request(holder, purpose, fixed, sections)
         changes = renumber(repository, pool, request, moment, moment + quarantine_hours * 3600)
         return Asked({after.holder: after for _, after in changes if after and after.state == "held"}, changes)
@@ -271,15 +271,22 @@ class Asked(NamedTuple):
     changes: Sequence[LeaseChange]
 
 
-def _sections(
+def _sections_for(
     repository: Repository, pool: Pool, holder: str, purpose: str, first: Sequence[str] = ()
 ) -> tuple[str, ...]:
-    """Where a holder's value may come from: `first`, or its account's part; what is for all; where its value is."""
+    """Where a holder's value may come from: as `_sections`, or `first`; and whatever it holds, it keeps."""
+    sections = (*first, SHARED) if first else _sections(pool, holder)
+    if pool.sections.keys() <= set(sections):
+        return sections
+    held = (
+        pool.section_of(lease.value)
+        for lease in repository.leases_for(pool, [Request(holder, purpose)])
+        if (lease.holder, lease.purpose, lease.state) == (holder, purpose, "held")
+    )
+    return (*sections, *(section for section in held if section is not None and section not in sections))
+
+
+def _sections(pool: Pool, holder: str) -> tuple[str, ...]:
+    """What is dedicated to the holder's account first, then what is for everybody."""
     account = holder.partition("/")[0]
-    sections = dict.fromkeys([*(first or (account,)), SHARED])
-    if pool.sections.keys() - sections:
-        for lease in repository.leases_for(pool, [Request(holder, purpose)]):
-            section = pool.section_of(lease.value)
-            if (lease.holder, lease.purpose, lease.superseded) == (holder, purpose, 0) and section is not None:
-                sections[section] = None
-    return tuple(section for section in sections if section in pool.sections or section == SHARED)
+    return (account, SHARED) if account in pool.sections else (SHARED,)
