@@ -9,17 +9,17 @@ description:
 version_added: "0.1.0"
 author: The podwright developers
 options:
-  zone:
-    description: The zone. Subnets are unique in it.
-    type: str
-    required: true
   networks:
-    description: The networks whose /24s can be leased. Needed with O(state=present).
+    description:
+      - The networks whose /24s can be leased.
+      - Left out, they are those that the pool was last declared to hold, by a cloud's inventory or by an earlier task.
+        What an inventory declares can be changed only there.
     type: list
     elements: str
     default: []
 extends_documentation_fragment:
   - podwright.cloud.lease
+  - podwright.cloud.lease.networks
 """
 
 EXAMPLES = r"""

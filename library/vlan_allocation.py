@@ -9,21 +9,21 @@ description:
 version_added: "0.1.0"
 author: The podwright developers
 options:
-  zone:
-    description: The zone that the pod is in.
-    type: str
-    required: true
   pod:
-    description: The pod. VLAN ids are unique in it.
+    description: The pod. VLAN ids are unique in it. Left out, they come from a pool of the whole zone, and are unique
+      among the leases of that pool alone.
     type: str
-    required: true
   ranges:
-    description: The VLAN ids that can be leased, such as C(101-199) or C(250). Needed with O(state=present).
+    description:
+      - The VLAN ids that can be leased, such as C(101-199) or C(250).
+      - Left out, they are those that the pool was last declared to hold, by a cloud's inventory or by an earlier task.
+        What an inventory declares can be changed only there.
     type: list
     elements: str
     default: []
 extends_documentation_fragment:
   - podwright.cloud.lease
+  - podwright.cloud.lease.networks
 """
 
 EXAMPLES = r"""
@@ -37,9 +37,16 @@ EXAMPLES = r"""
   register: vlan_ids
   run_once: true
 
+- name: Have a VLAN id from what the inventory declares for the pod
+  podwright.cloud.vlan_allocation:
+    zone: east
+    pod: p1
+    accounts: [initech]
+  run_once: true
+
 - name: Give up what initech had, once no device carries it
   podwright.cloud.vlan_allocation:
-    database: /srv/podwright/leases.db
+    database: mariadb://podwright@db.example.com/leases
     zone: east
     pod: p1
     accounts: [initech]

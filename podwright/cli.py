@@ -13,10 +13,12 @@ from typer.exceptions import Abort, TyperException
 
 from podwright import report
 from podwright.allocation import transfer_cli
+from podwright.allocation.cli import app as lease
 from podwright.errors import InvalidInput, PodwrightError
 from podwright.images.cli import app as image
 from podwright.lab.cli import app as lab
 from podwright.model import load
+from podwright.options import DEFAULT_INVENTORY, Check, Json, cloud_file
 from podwright.runner import ExitCode, Order, invalid_report, run
 
 app = typer.Typer(
@@ -28,7 +30,6 @@ app = typer.Typer(
 )
 app.add_typer(lab, name="lab")
 app.add_typer(image, name="image")
-lease = typer.Typer(help="Who has what.", no_args_is_help=True)
 transfer_cli.register(lease)
 app.add_typer(lease, name="lease")
 
@@ -52,12 +53,8 @@ Inventory = Annotated[
     ),
 ]
 Limit = Annotated[str | None, typer.Option(help="Only these hosts or groups, as ansible-playbook takes them.")]
-Check = Annotated[bool, typer.Option("--check", help="Change nothing; say what would change.")]
 Diff = Annotated[bool, typer.Option("--diff", help="Show every change, before and after.")]
 Report = Annotated[Path | None, typer.Option(help="Also write the JSON document to this file.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for machines.")]
-
-DEFAULT_INVENTORY = Path("inventories/lab/cloud.yml")
 
 
 @app.command()
@@ -87,13 +84,13 @@ def deploy(
         "podwright_confirm_lost_devices": confirm_lost_devices,
     }
     variables = {name: True for name, said in confirmed.items() if said}
-    _run(Order(f"podwright.cloud.{stage}", _cloud_file(inventory), check, diff, limit, variables), as_json, report_file)
+    _run(Order(f"podwright.cloud.{stage}", cloud_file(inventory), check, diff, limit, variables), as_json, report_file)
 
 
 @app.command()
 def plan(inventory: Inventory = DEFAULT_INVENTORY, as_json: Json = False) -> None:
     """Show what a deployment would plan differently from the last one; touches no device."""
-    _run(Order("podwright.cloud.plan", _cloud_file(inventory), check=True, diff=True), as_json)
+    _run(Order("podwright.cloud.plan", cloud_file(inventory), check=True, diff=True), as_json)
 
 
 @app.command()
@@ -101,7 +98,7 @@ def verify(
     inventory: Inventory = DEFAULT_INVENTORY, limit: Limit = None, report_file: Report = None, as_json: Json = False
 ) -> None:
     """Prove with packets that the cloud is what was planned; changes nothing."""
-    _run(Order("podwright.cloud.verify", _cloud_file(inventory), limit=limit), as_json, report_file)
+    _run(Order("podwright.cloud.verify", cloud_file(inventory), limit=limit), as_json, report_file)
 
 
 def main() -> None:
@@ -115,7 +112,7 @@ def main() -> None:
         sys.exit(ExitCode.FAILED)
     except PodwrightError as error:
         _complain(str(error))
-        sys.exit(ExitCode.INVALID if isinstance(error, InvalidInput) else ExitCode.FAILED)
+        sys.exit(ExitCode.INVALID if error.is_invalid_input else ExitCode.FAILED)
 
 
 def _complain(text: str) -> None:
@@ -136,16 +133,12 @@ def _run(order: Order, as_json: bool, report_file: Path | None = None) -> None:
     raise typer.Exit(result.exit_code)
 
 
-def _check(cloud_file: Path, as_json: bool) -> None:
+def _check(declaration: Path, as_json: bool) -> None:
     """Refuse a wrong declaration before Ansible starts, which would only say that it has no inventory."""
     try:
-        load(cloud_file)
+        load(declaration)
     except InvalidInput as error:
         if not as_json:
             raise
         sys.stdout.write(invalid_report(error) + "\n")
         raise typer.Exit(ExitCode.INVALID) from error
-
-
-def _cloud_file(inventory: Path) -> Path:
-    return inventory / "cloud.yml" if inventory.is_dir() else inventory

@@ -3,6 +3,7 @@
     PodwrightError
     ├── InvalidInput          the declaration is wrong; nothing was touched (exit code 4)
     ├── AllocationError       a lease cannot be had (exit code 4)
+    │   └── DatabaseError     the database of leases cannot be used (exit code 3)
     ├── PlanError             there is no plan, or not of this inventory; plan again (exit code 3)
     ├── DeviceError           a device refused, vanished or lied (exit code 3)
     └── LabError              the lab cannot start, stop or be entered (exit code 3)
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass(frozen=True)
@@ -40,9 +42,14 @@ class Mistake:
 class PodwrightError(Exception):
     """Base of all; its text is meant for the operator."""
 
+    is_invalid_input: ClassVar[bool] = False
+    """Whether what was asked for has to be changed before it is asked for again (exit code 4, else 3)"""
+
 
 class InvalidInput(PodwrightError):  # noqa: N818  (the input is wrong, not the program)
     """The declaration is wrong; the text lists every mistake, a line each."""
+
+    is_invalid_input = True
 
     def __init__(self, mistakes: Iterable[Mistake]) -> None:
         self.mistakes = tuple(mistakes)
@@ -50,7 +57,15 @@ class InvalidInput(PodwrightError):  # noqa: N818  (the input is wrong, not the 
 
 
 class AllocationError(PodwrightError):
-    """A lease cannot be had: a pool is empty, a value is taken, a database cannot be used."""
+    """A lease cannot be had: a pool is empty, a value is taken."""
+
+    is_invalid_input = True
+
+
+class DatabaseError(AllocationError):
+    """The database of leases cannot be reached, read or written, or is not one."""
+
+    is_invalid_input = False
 
 
 class PlanError(PodwrightError):

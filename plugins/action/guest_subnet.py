@@ -3,17 +3,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from ansible_collections.podwright.cloud.plugins.plugin_utils.lease_action import LeaseAction
+from ansible_collections.podwright.cloud.plugins.plugin_utils.network_lease_action import (
+    NETWORK_ARGUMENTS,
+    NetworkLeaseAction,
+)
 
 from podwright.allocation.pools import Pool, divided
 from podwright.allocation.spoken import subnets
 
 
-class ActionModule(LeaseAction):
+class ActionModule(NetworkLeaseAction):
     """Lease subnets to guest networks; documented in library/guest_subnet.py."""
 
     own_arguments: ClassVar = {
-        "zone": {"type": "str", "required": True},
+        **NETWORK_ARGUMENTS,
         "networks": {"type": "list", "elements": "str", "default": []},
     }
 

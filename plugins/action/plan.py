@@ -6,7 +6,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from podwright.errors import AllocationError, InvalidInput, PodwrightError
+from podwright.errors import PodwrightError
 from podwright.plan.stage import plan_cloud
 
 
@@ -32,10 +32,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible's classes are n
                 preview=self._task.check_mode,
                 lost_hypervisors_confirmed=options["confirm_lost_hypervisors"],
             )
-        except (InvalidInput, AllocationError) as error:
-            return result | {"failed": True, "msg": str(error), "invalid_input": True}
         except PodwrightError as error:
-            return result | {"failed": True, "msg": str(error)}
+            invalid = {"invalid_input": True} if error.is_invalid_input else {}
+            return result | {"failed": True, "msg": str(error), **invalid}
         result |= {
             "changed": outcome.changed,
             "plan": outcome.summary,

@@ -31,7 +31,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 from podwright.allocation.history import Run, this_run
 from podwright.allocation.repository import Repository
 from podwright.allocation.schema import METADATA, SCHEMA_VERSION, VERSION
-from podwright.errors import AllocationError
+from podwright.errors import AllocationError, DatabaseError
 
 Result = TypeVar("Result")
 
@@ -42,6 +42,9 @@ BUSY_TIMEOUT_S = 30
 RETRY_TIMEOUT_S = 30
 
 CONNECT_TIMEOUT_S = 10
+
+# An option of connections whose transactions write nothing and wait for nobody.
+_READS = "podwright_reads"
 
 # 100,000 leases in one transaction: SQLite writes what does not fit before its time.
 _CACHE_KIB = 64 * 1024
@@ -105,7 +108,7 @@ class Database:
         It may be called several times, each time with the changes of the time before undone.
 
         Raises:
-            AllocationError: the database cannot be used.
+            DatabaseError: the database cannot be used.
         """
         return self._attempt(lambda: self._written(work))
 
@@ -113,9 +116,21 @@ class Database:
         """Do what `write` does, and take it back; where there is no database, none is made.
 
         Raises:
-            AllocationError: the database cannot be used.
+            DatabaseError: the database cannot be used.
         """
         return self._attempt(lambda: self._previewed(work))
+
+    def read(self, work: Callable[[Repository], Result], *, needed: bool = True) -> Result:
+        """Do `work`, which changes nothing, while others may write.
+
+        Args:
+            work: what to find out.
+            needed: refuse where there is no database, instead of reading an empty one.
+
+        Raises:
+            DatabaseError: there is no database, or it cannot be used.
+        """
+        return self._attempt(lambda: self._read(work, needed))
 
     def _attempt(self, once: Callable[[], Result]) -> Result:
         with _explained(self._url):
@@ -146,6 +161,19 @@ class Database:
                 _upgrade_for_now(self._connected(), self._url)
             repository.run = (self._run, self._run_id)
             return work(repository)
+
+    def _read(self, work: Callable[[Repository], Result], needed: bool) -> Result:
+        if _is_missing(self._url):
+            if needed:
+                raise DatabaseError(_no_leases(self._url))
+            return _on_an_empty_one(work, self._run)
+        connection = self._connected().execution_options(**{_READS: True})
+        try:
+            if needed and _version(connection, self._url) is None:
+                raise DatabaseError(_no_leases(self._url))
+            return self._previewed(work)
+        finally:
+            connection.execution_options(**{_READS: False})
 
     def _connected(self) -> Connection:
         if self._connection is None or self._connection.invalidated:
@@ -225,6 +253,10 @@ def _is_missing(url: URL) -> bool:
     return url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists()
 
 
+def _no_leases(url: URL) -> str:
+    return f"database {_named(url)}: holds no leases yet; deploy its cloud first, or give another {_place(url)}"
+
+
 def _engine(url: URL) -> Engine:
     if url.get_backend_name() == "sqlite":
         return _sqlite(url)
@@ -244,7 +276,7 @@ def _sqlite(url: URL) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get(_READS) else "BEGIN IMMEDIATE")
 
     return engine
 
@@ -253,17 +285,17 @@ def _version(connection: Connection, url: URL) -> str | None:
     """The version of the schema; None when there is none yet.
 
     Raises:
-        AllocationError: the database is somebody else's, or of a newer podwright.
+        DatabaseError: the database is somebody else's, or of a newer podwright.
     """
     tables = inspect(connection).get_table_names()
     version = connection.scalar(select(VERSION.c.version_num)) if VERSION.name in tables else None
     connection.rollback()
     if version is None and set(tables) - METADATA.tables.keys():
-        raise AllocationError(
+        raise DatabaseError(
             f"database {_named(url)}: holds tables that are not podwright's; give another {_place(url)}"
         )
     if version is not None and version > SCHEMA_VERSION:
-        raise AllocationError(
+        raise DatabaseError(
             f"database {_named(url)}: has schema version {version}, and this podwright knows versions up to "
             f"{SCHEMA_VERSION}; use the podwright that wrote it, or a newer one"
         )
@@ -308,7 +340,7 @@ def _upgrade(connection: Connection) -> None:
 def _upgrade_for_now(connection: Connection, url: URL) -> None:
     """Bring the tables up to date in a transaction that will be undone."""
     if connection.dialect.name == "mysql":  # where a change of tables cannot be undone
-        raise AllocationError(
+        raise DatabaseError(
             f"database {_named(url)}: has tables of an older podwright; run once without check mode to upgrade them"
         )
     _upgrade(connection)
@@ -319,13 +351,13 @@ def _explained(url: URL) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        raise AllocationError(f"database {_named(url)}: {_reason(error.orig, url)}") from error
+        raise DatabaseError(f"database {_named(url)}: {_reason(error.orig, url)}") from error
     except sqlite3.Error as error:
-        raise AllocationError(f"database {_named(url)}: {_reason(error, url)}") from error
+        raise DatabaseError(f"database {_named(url)}: {_reason(error, url)}") from error
     except NoSuchModuleError as error:
-        raise AllocationError(f"database {_named(url)}: its driver is not installed; {error}") from error
+        raise DatabaseError(f"database {_named(url)}: its driver is not installed; {error}") from error
     except OSError as error:
-        raise AllocationError(
+        raise DatabaseError(
             f"database {_named(url)}: {error.strerror}: {error.filename}; give a path that can be written"
         ) from error
 

@@ -14,6 +14,7 @@ from podwright.allocation.pools import (
     SHARED,
     SUBNET_PREFIX,
     Pool,
+    PoolName,
     disjoint,
     divided,
     subnet_value,
@@ -46,6 +47,19 @@ CONSOLE_PURPOSE = "console"
 PUBLIC_PURPOSE = "source_nat"
 NETWORK_PURPOSE = "guest_network"
 
+# What holders need a value for, where nobody says so: what clouds do, or nothing in particular.
+_PURPOSES: Mapping[PoolName, str] = {
+    "console_port": CONSOLE_PURPOSE,
+    "guest_address": GUEST_PURPOSE,
+    "guest_subnet": NETWORK_PURPOSE,
+    "guest_vlan": NETWORK_PURPOSE,
+    "mac": MACHINE_NICS[0],
+    "management_address": MANAGEMENT_PURPOSE,
+    "public_address": PUBLIC_PURPOSE,
+    "vni": NETWORK_PURPOSE,
+}
+_NO_PURPOSE = "reserved"
+
 # Virtual routers of a zone: the address of the gateway, and one of each zone switch right above it.
 _ZONE_SWITCHES = 2
 
@@ -70,6 +84,11 @@ class PodDemand(NamedTuple):
     hypervisors: Mapping[str, Host]
     limits: Limits
     requests: list[PlacementRequest]
+
+
+def usual_purpose(pool: PoolName) -> str:
+    """What most holders of a pool's values need them for."""
+    return _PURPOSES.get(pool, _NO_PURPOSE)
 
 
 def demands(cloud: Cloud) -> Iterator[Demand]:

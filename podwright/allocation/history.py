@@ -42,6 +42,15 @@ class Event(NamedTuple):
         return "" if self.value is None else shown(self.pool, self.value)  # type: ignore[arg-type]
 
 
+class Recorded(NamedTuple):
+    """A change that was written down, and in which run."""
+
+    number: int
+    """of the run"""
+    run: Run
+    event: Event
+
+
 def this_run(command: str) -> Run:
     """Whoever runs this process; under sudo, whoever called it.
 

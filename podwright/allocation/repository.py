@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from podwright.allocation.free import FreeRange, FreeValues
 from podwright.allocation.grant import Lease, LeaseChange, Request
-from podwright.allocation.history import DECLARED, Event, Run, event_of
+from podwright.allocation.history import DECLARED, Event, Recorded, Run, event_of
 from podwright.allocation.placement import Placement, PlacementChange
 from podwright.allocation.pools import DeclaredPool, Pool, PoolName
 from podwright.allocation.schema import DEVICE, FREE_RANGE, HISTORY, LEASE, PLACEMENT, POOL, RUN
@@ -186,6 +186,13 @@ class Repository:
                 returned.append(free)
         return returned
 
+    def leases_of(self, holder: str, pool: str, scope: str | None = None) -> list[Lease]:
+        """What a holder has of pools of one name, in one scope or in all."""
+        wanted = select(LEASE).where(LEASE.c.pool == pool, LEASE.c.holder == holder)
+        if scope is not None:
+            wanted = wanted.where(LEASE.c.scope == scope)
+        return [Lease(*row) for row in self._connection.execute(wanted.order_by(*LEASE.primary_key))]
+
     # Placements and devices
 
     def placements(self) -> list[Placement]:
@@ -248,6 +255,40 @@ class Repository:
             self._connection.execute(
                 select(func.setval(func.pg_get_serial_sequence(RUN.name, "id"), max(number for number, *_ in runs)))
             )
+
+    # What was done
+
+    def recorded(
+        self,
+        *,
+        pool: str | None = None,
+        scope: str | None = None,
+        value: int | None = None,
+        since: int | None = None,
+        run: int | None = None,
+    ) -> Iterator[Recorded]:
+        """The changes that were written down, the newest first, read while they are asked for.
+
+        Args:
+            pool: only those of pools of this name.
+            scope: only those in this scope.
+            value: only those of this value.
+            since: only those made then or later (Unix time, s).
+            run: only those of the run with this number.
+        """
+        only = {HISTORY.c.pool: pool, HISTORY.c.scope: scope, HISTORY.c.value: value, HISTORY.c.run: run}
+        wanted = select(HISTORY, RUN.c.operator, RUN.c.host, RUN.c.command).join(RUN).order_by(HISTORY.c.id.desc())
+        wanted = wanted.where(*(column == each for column, each in only.items() if each is not None))
+        if since is not None:
+            wanted = wanted.where(HISTORY.c.at >= since)
+        for _, number, *event, operator, host, command in self._connection.execute(wanted):
+            yield Recorded(number, Run(operator, host, command), Event(*event))
+
+    def history_begins(self) -> dict[tuple[str, str], int]:
+        """When something was first written down of each pool (Unix time, s), by pool and scope."""
+        wanted = select(HISTORY.c.pool, HISTORY.c.scope, func.min(HISTORY.c.at))
+        rows = self._connection.execute(wanted.group_by(HISTORY.c.pool, HISTORY.c.scope))
+        return {(pool, scope): at for pool, scope, at in rows}
 
     # Changes
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 
 from podwright.allocation.database import Database, unix_time
+from podwright.allocation.demand import NETWORK_PURPOSE
 from podwright.allocation.free import FreeValues, free_values
 from podwright.allocation.grant import (
     Granted,
@@ -19,6 +20,7 @@ from podwright.allocation.grant import (
     described,
     exhausted,
     grant,
+    listed,
     stranded,
     within,
 )
@@ -39,12 +41,24 @@ def reserve(repository: Repository, pool: Pool, requests: Sequence[Request], clo
     granted = grant(pool, leases, free, requests, cloud, now)
     problems = list(granted.problems)
     if granted.unserved:
-        problems.append(exhausted(granted, repository.leases(pool.name, pool.scope)))
+        problems.append(_of_others(granted) or exhausted(granted, repository.leases(pool.name, pool.scope)))
     if problems:
         raise AllocationError("\n".join(problems))
     repository.save_free([free])
     repository.save(granted.changes, [], now)
     return granted
+
+
+def _of_others(granted: Granted) -> str | None:
+    """Why the unserved requests were not served, where the pool has other parts than they asked for; else None."""
+    pool = granted.pool
+    if not pool.sections or pool.size_of({section for request in granted.unserved for section in request.sections}):
+        return None
+    asking = listed([described(pool.name, request.holder) for request in granted.unserved])
+    return (
+        f"{pool.declared_at}: pool {pool.name} of {within(pool)} is divided among {listed(sorted(pool.sections))} "
+        f"and has nothing for {asking}; say whose part to take from, or extend it"
+    )
 
 
 def opened(repository: Repository, wanted: Pool, now: int) -> Pool:
@@ -82,9 +96,17 @@ def opened(repository: Repository, wanted: Pool, now: int) -> Pool:
 
 
 def give_up(
-    repository: Repository, pool: Pool, holders: Collection[str], purpose: str, now: int, until: int
+    repository: Repository,
+    pool: Pool,
+    holders: Collection[str],
+    purpose: str,
+    now: int,
+    until: int,
+    named_by: str = "accounts",
 ) -> list[LeaseChange]:
     """Let leases go that no device carries any more; they are in quarantine until `until` (Unix time, s).
+
+    A refusal says that `named_by` names the holders.
 
     Raises:
         AllocationError: one belongs to a cloud.
@@ -95,7 +117,7 @@ def give_up(
         for lease in repository.leases_for(pool, requests)
         if lease.holder in holders and lease.purpose == purpose and lease.state == "held"
     ]
-    _refuse_those_of_clouds(given_up)
+    _refuse_those_of_clouds(given_up, named_by)
     changes = [LeaseChange(lease, lease._replace(state="quarantine", since=now, until=until)) for lease in given_up]
     repository.save(changes, [], now)
     return changes
@@ -135,10 +157,10 @@ def renumber(repository: Repository, pool: Pool, request: Request, now: int, unt
     return [change, *granted.changes]
 
 
-def _refuse_those_of_clouds(leases: Iterable[Lease]) -> None:
+def _refuse_those_of_clouds(leases: Iterable[Lease], named_by: str) -> None:
     problems = [
-        f"accounts: {lease.shown} of {described(lease.pool, lease.holder)} belongs to cloud {lease.cloud}; "
-        "take the guest network out of its inventory instead"
+        f"{named_by}: {lease.shown} of {described(lease.pool, lease.holder)} belongs to cloud {lease.cloud}; "
+        f"take {'the guest network' if lease.purpose == NETWORK_PURPOSE else 'that'} out of its inventory instead"
         for lease in leases
         if lease.cloud is not None
     ]
@@ -156,6 +178,8 @@ def ask(
     fixed: Mapping[str, int],
     quarantine_hours: int,
     preview: bool,
+    sections: Sequence[str] = (),
+    named_by: str = "accounts",
     now: datetime | None = None,
 ) -> Asked:
     """Hold, or give up, a lease for each of `holders`, in one transaction.
@@ -169,6 +193,9 @@ def ask(
         fixed: {holder: the only value that will do}
         quarantine_hours: how long a value that was given up rests before another holder gets it.
         preview: find out what would change, and write nothing.
+        sections: the sections of the pool to take from first, before what is dedicated to nobody; empty means what is
+            dedicated to the holder's account.
+        named_by: what names the holders, for a refusal.
         now: the time to go by.
 
     Raises:
@@ -181,11 +208,57 @@ def ask(
             repository.lock(wanted.name, wanted.scope)
             repository.expire_in(wanted.name, wanted.scope, moment)
             until = moment + quarantine_hours * 3600
-            return Asked({}, give_up(repository, wanted, holders, purpose, moment, until))
+            return Asked({}, give_up(repository, wanted, holders, purpose, moment, until, named_by))
         pool = opened(repository, wanted, moment)
-        requests = [Request(holder, purpose, fixed.get(holder), _sections(pool, holder)) for holder in holders]
+        requests = [
+            Request(holder, purpose, fixed.get(holder), _sections_for(repository, pool, holder, purpose, sections))
+            for holder in holders
+        ]
         granted = reserve(repository, pool, requests, None, moment)
         return Asked({lease.holder: lease for lease in granted.leases.values()}, granted.changes)
+
+    return database.preview(work) if preview else database.write(work)
+
+
+def ask_for_another(
+    database: Database,
+    wanted: Pool,
+    holder: str,
+    *,
+    purpose: str,
+    fixed: int | None,
+    quarantine_hours: int,
+    preview: bool,
+    now: datetime | None = None,
+) -> Asked:
+    """Renumber a holder in one transaction, within what its lease was from; see `renumber`.
+
+    Args:
+        database: where leases are kept.
+        wanted: which pool; its values are those that it was last declared to hold.
+        holder: who needs another value.
+        purpose: what it needs it for.
+        fixed: the only value that will do; None is the lowest free one.
+        quarantine_hours: how long the value that it had rests, if no cloud asked for it.
+        preview: find out what would change, and write nothing.
+        now: the time to go by.
+
+    Raises:
+        AllocationError: the holder has none, or the other value cannot be had; nothing was changed.
+    """
+    moment = unix_time(now)
+
+    def work(repository: Repository) -> Asked:
+        if repository.pool(wanted.name, wanted.scope) is None:
+            raise AllocationError(
+                f"{wanted.declared_at}: pool {wanted.name} of {within(wanted)} was never declared; "
+                "podwright lease pools shows which were"
+            )
+        pool = opened(repository, wanted, moment)
+        sections = _sections_for(repository, pool, holder, purpose)
+        request = Request(holder, purpose, fixed, sections)
+        changes = renumber(repository, pool, request, moment, moment + quarantine_hours * 3600)
+        return Asked({after.holder: after for _, after in changes if after and after.state == "held"}, changes)
 
     return database.preview(work) if preview else database.write(work)
 
@@ -196,6 +269,21 @@ class Asked(NamedTuple):
     leases: Mapping[str, Lease]
     """{holder: lease}; empty when they were given up"""
     changes: Sequence[LeaseChange]
+
+
+def _sections_for(
+    repository: Repository, pool: Pool, holder: str, purpose: str, first: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """Where a holder's value may come from: as `_sections`, or `first`; and whatever it holds, it keeps."""
+    sections = (*first, SHARED) if first else _sections(pool, holder)
+    if pool.sections.keys() <= set(sections):
+        return sections
+    held = (
+        pool.section_of(lease.value)
+        for lease in repository.leases_for(pool, [Request(holder, purpose)])
+        if (lease.holder, lease.purpose, lease.state) == (holder, purpose, "held")
+    )
+    return (*sections, *(section for section in held if section is not None and section not in sections))
 
 
 def _sections(pool: Pool, holder: str) -> tuple[str, ...]:

@@ -32,7 +32,8 @@ def parsed_value(pool: PoolName, text: str, option: str) -> int:
     except ValueError:
         value = -1
     if value not in kind.values:
-        raise AllocationError(f"{option}: {text} is not a {kind.noun}; give {value_remedy(pool)}")
+        article = "an" if kind.noun[0] in "aeiou" else "a"
+        raise AllocationError(f"{option}: {text} is not {article} {kind.noun}; give {value_remedy(pool)}")
     return value
 
 
@@ -73,6 +74,30 @@ def address_ranges(texts: Iterable[Any], option: str) -> list[range]:
         return range(int(found.first), int(found.last) + 1)
 
     return _each(option, texts, parsed)
+
+
+def ranges(pool: PoolName, texts: Iterable[str], option: str) -> list[range]:
+    """Values of a pool as each kind of value is written: ranges of numbers or addresses, networks.
+
+    Raises:
+        AllocationError: with a line for each that is wrong.
+    """
+    noun = KINDS[pool].noun
+    if noun == "VLAN id":
+        return vlan_ranges(texts, option)
+    if noun == "address":
+        return address_ranges(texts, option)
+    if noun == "subnet":
+        return subnets(texts, option)
+    return [_between(pool, text, option) for text in texts]
+
+
+def _between(pool: PoolName, text: str, option: str) -> range:
+    first, _, last = text.partition("-")
+    start, end = (parsed_value(pool, each.strip(), option) for each in (first, last or first))
+    if end < start:
+        raise AllocationError(f"{option}: {text} is not a range of {KINDS[pool].noun}s; write {last}-{first}")
+    return range(start, end + 1)
 
 
 _vlan_range: TypeAdapter[Any] = TypeAdapter(VlanRange)

@@ -11,7 +11,9 @@ from sqlalchemy import Connection
 
 
 def upgrade(connection: Connection, to: str = "head") -> None:
-    """Bring the tables up to date, or to a revision, in the transaction that the connection is in."""
+    """Bring the tables up to date, or to a revision, in the transaction that the connection is in, or in a new one."""
+    if not connection.in_transaction():
+        connection.begin()  # Alembic would otherwise begin one of its own, and commit it
     config = Config()
     config.set_main_option("script_location", "podwright.allocation:migrations")
     config.set_main_option("path_separator", "os")

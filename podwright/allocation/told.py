@@ -1,0 +1,232 @@
+"""What people read of leases: tables of eighty columns, and lines for what has a history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import groupby
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from podwright.allocation.enquiry import Found, Holding
+from podwright.allocation.grant import Lease, described
+from podwright.allocation.history import DECLARED, PLACEMENT_POOL, Event, Recorded
+from podwright.allocation.placement import Placement
+from podwright.allocation.pools import KINDS, DeclaredPool, PoolName, scope_in_words, shown
+from podwright.allocation.usage import Promised, Usage
+
+RATE = "Empty on: at last month's rate (of what history there is); -: not at that rate."
+
+_FEW = 8
+
+
+def records_tables(records: Sequence[Lease | Placement]) -> Iterator[Table]:
+    """A table for each pool of leases, which come pool by pool, and one of placements."""
+    leases = (record for record in records if isinstance(record, Lease))
+    for pool, those in groupby(leases, key=lambda lease: lease.pool):
+        yield _leases_table(pool, list(those))
+    placements = [record for record in records if isinstance(record, Placement)]
+    if placements:
+        yield _placements_table(placements)
+
+
+def usage_tables(usages: Iterable[Usage]) -> Iterator[Table]:
+    """A table for each pool's name."""
+    for pool, those in groupby(usages, key=lambda usage: usage.pool):
+        rows = list(those)
+        parts = any(usage.section for usage in rows)
+        table = _table(pool, "Scope", *(["For"] if parts else []))
+        for column in ("Size", "Held", "Releasing", "Quarantine", "Free", "Used"):
+            table.add_column(column, justify="right", no_wrap=True)
+        table.add_column("Empty on", no_wrap=True)
+        for usage in rows:
+            counts = (usage.size, usage.held, usage.releasing, usage.quarantine, usage.free)
+            empty_on = "-" if usage.empty_at is None else local_time(usage.empty_at)[:10]
+            part = [usage.section or "all"] if parts else []
+            _add(table, usage.scope, *part, *counts, f"{int(usage.percent)}%", empty_on)
+        yield table
+
+
+def forecast(usage: Usage) -> str:
+    """When a pool will be empty, in words."""
+    if usage.free <= 0:
+        return "it is empty"
+    if usage.empty_at is None:
+        return "not at last month's rate"
+    return f"at last month's rate it is empty on {local_time(usage.empty_at)[:10]}"
+
+
+def promised_table(hypervisors: Iterable[Promised]) -> Table:
+    """One row for each hypervisor."""
+    table = _table("hypervisors: what is promised", "Pod", "Hypervisor")
+    for column in ("Domains", "vCPUs", "Memory MiB"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for each in hypervisors:
+        names = (each.scope, each.hypervisor, each.domains)
+        _add(table, *names, _of(each.vcpus, each.vcpus_of), _of(each.memory_mib, each.memory_mib_of))
+    return table
+
+
+def explanation(found: Iterable[Found]) -> Iterator[str]:
+    """What there is to say about a value: at length where somebody has or had it, in a line where not."""
+    others: dict[str, list[str]] = {}
+    for each in found:
+        if each.lease is None and not each.history:
+            others.setdefault(_standing(each), []).append(f"{each.pool} {each.scope}")
+            continue
+        yield _value_line(each.pool, each.scope, each.value)
+        if each.lease is None:
+            yield f"  {_standing(each)}"
+        else:
+            yield from _lease_lines(each.lease, each.history[-1] if each.history else None)
+        yield from _history_lines(each.history)
+    for standing, places in others.items():
+        more = f" and {len(places) - _FEW} more" if len(places) > _FEW else ""
+        yield f"{standing}: {', '.join(places[:_FEW])}{more}"
+
+
+def holding_lines(holding: Holding) -> Iterator[str]:
+    """What holders have, and every change of it."""
+    for record in holding.records:
+        if isinstance(record, Placement):
+            where = f"hypervisor {record.hypervisor} of {scope_in_words('guest_vlan', record.scope)}"
+            yield f"{where} ({PLACEMENT_POOL})"
+            yield from _state_lines(record, record.domain, None, holding.run_of(record))
+        else:
+            yield _value_line(record.pool, record.scope, record.value)
+            yield from _lease_lines(record, holding.run_of(record))
+    if not holding.records:
+        yield "has nothing now"
+    yield from _history_lines(holding.history)
+
+
+def history_lines(history: Iterable[Recorded], indent: str = "") -> Iterator[str]:
+    """Every change below the run that made it."""
+    for (number, run, at), changes in groupby(history, key=lambda each: (each.number, each.run, each.event.at)):
+        yield f"{indent}{local_time(at)} run {number} by {run.operator}@{run.host}: {run.command}"
+        yield from (f"{indent}  {_change(each.event)}" for each in changes)
+
+
+def pool_lines(pools: Iterable[DeclaredPool]) -> Iterator[str]:
+    """Where each pool is declared, and what it holds for whom."""
+    for declared in pools:
+        pool = declared.as_pool()
+        by = f"cloud {declared.cloud}" if declared.cloud else "a playbook or an operator"
+        yield f"{pool.name} {pool.scope}: declared by {by} at {pool.declared_at}"
+        for section, ranges in sorted(pool.sections.items()):
+            values = ", ".join(ranges_words(pool.name, ranges))
+            yield f"  for {section or 'all'}: {values} ({pool.size_of({section})})"
+        if not pool.sections:
+            yield "  holds nothing"
+
+
+def difference_lines(difference: Mapping[str, str]) -> Iterator[Text]:
+    """Leases before and after, as a diff."""
+    for sign, side, colour in (("-", "before", "red"), ("+", "after", "green")):
+        for line in difference[side].splitlines():
+            yield Text(f"{sign}{line}", style=colour)
+
+
+def ranges_words(pool: PoolName, ranges: Iterable[range]) -> list[str]:
+    """Ranges of values as operators write them."""
+    return [_range_words(pool, each) for each in ranges]
+
+
+def local_time(moment: int) -> str:
+    """A moment (Unix time, s) in ISO 8601, on this machine's clock."""
+    return datetime.fromtimestamp(moment).astimezone().isoformat(timespec="seconds")
+
+
+def _leases_table(pool: str, rows: Sequence[Lease]) -> Table:
+    rests = any(lease.until for lease in rows)
+    table = _table(pool, "Scope", "Value", "Holder", "Purpose", "State", "Since", *(["Until"] if rests else []))
+    for lease in rows:
+        until = [local_time(lease.until)[:10] if lease.until else ""] if rests else []
+        names = (lease.scope, lease.shown, lease.holder, lease.purpose)
+        _add(table, *names, lease.state, local_time(lease.since)[:10], *until)
+    return table
+
+
+def _placements_table(rows: Sequence[Placement]) -> Table:
+    table = _table(PLACEMENT_POOL, "Pod", "Hypervisor", "Domain", "vCPUs", "MiB", "State", "Since")
+    for each in rows:
+        names = (each.scope, each.hypervisor, each.domain, each.vcpus, each.memory_mib)
+        _add(table, *names, each.state, local_time(each.since)[:10])
+    return table
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _add(table: Table, *cells: object) -> None:
+    table.add_row(*(Text(str(cell)) for cell in cells))
+
+
+def _of(used: int, has: int | None) -> str:
+    return str(used) if has is None else f"{used} of {has}"
+
+
+def _value_line(pool: PoolName, scope: str, value: int) -> str:
+    return f"{KINDS[pool].noun} {shown(pool, value)} of {scope_in_words(pool, scope)} ({pool})"
+
+
+def _standing(found: Found) -> str:
+    if found.section is None:
+        return "not in the pool"
+    return f"free, for {found.section} alone" if found.section else "free"
+
+
+def _lease_lines(lease: Lease, run: Recorded | None) -> Iterator[str]:
+    whose = described(lease.pool, lease.holder)
+    named = f" ({lease.holder})" if whose != lease.holder else ""
+    yield from _state_lines(lease, f"{whose}{named} for {lease.purpose}", lease.until, run)
+    if lease.superseded:
+        yield "  its holder was renumbered and has another value now"
+
+
+def _state_lines(record: Lease | Placement, whose: str, until: int | None, run: Recorded | None) -> Iterator[str]:
+    words = {"held": "held by", "releasing": "being released by", "quarantine": "in quarantine, given up by"}
+    by = f"cloud {record.cloud}" if record.cloud else "a playbook or an operator"
+    yield f"  {words[record.state]} {whose}, asked for by {by}"
+    yield f"  since {local_time(record.since)}{f', until {local_time(until)}' if until else ''}"
+    if run:
+        yield f"  from run {run.number} by {run.run.operator}@{run.run.host}: {run.run.command}"
+    else:
+        yield "  from a run before there was a history"
+
+
+def _history_lines(history: Sequence[Recorded]) -> Iterator[str]:
+    if history:
+        yield "  history:"
+        yield from history_lines(history, "    ")
+
+
+def _change(event: Event) -> str:
+    none = "nothing" if event.purpose == DECLARED or event.pool == PLACEMENT_POOL else "free"
+    before, after = event.before or none, event.after or none
+    place = f"{event.pool} {event.scope}"
+    if event.pool == PLACEMENT_POOL:
+        return f"{place} {event.purpose} {event.holder}: {before} -> {after}"
+    if event.value is None:
+        before, after = (_declared(event, text) or "nothing" for text in (event.before, event.after))
+        return f"{place} {DECLARED}: {before} -> {after}"
+    return f"{place} {event.shown} {event.holder} {event.purpose}: {before} -> {after}"
+
+
+def _declared(event: Event, text: str | None) -> str:
+    pool = DeclaredPool(event.pool, event.scope, text or "", "", None).as_pool()  # type: ignore[arg-type]
+    return " ".join(
+        (f"{section}=" if section else "") + ",".join(ranges_words(pool.name, ranges))
+        for section, ranges in sorted(pool.sections.items())
+    )
+
+
+def _range_words(pool: PoolName, values: range) -> str:
+    first, last = shown(pool, values[0]), shown(pool, values[-1])
+    return first if first == last else f"{first}-{last}"
