@@ -21,7 +21,8 @@ lint: install
 unit: install test-packages
 	$(BIN)/pytest tests/unit
 
-bench: install
+bench: install test-packages
+	$(BIN)/python -m tests.bench.allocation
 	$(BIN)/python -m tests.bench.deploy
 
 # yanglint judges the payloads for switches. Of the databases, mariadb-server has the scripts by which a Galera node
