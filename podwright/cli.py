@@ -12,8 +12,8 @@ from rich.console import Console
 from typer.exceptions import Abort, TyperException
 
 from podwright import report
-from podwright.allocation import transfer_cli
 from podwright.allocation.cli import app as lease
+from podwright.allocation.moving import cli as moving
 from podwright.errors import InvalidInput, PodwrightError
 from podwright.images.cli import app as image
 from podwright.lab.cli import app as lab
@@ -30,7 +30,7 @@ app = typer.Typer(
 )
 app.add_typer(lab, name="lab")
 app.add_typer(image, name="image")
-transfer_cli.register(lease)
+moving.register(lease)
 app.add_typer(lease, name="lease")
 
 

@@ -19,8 +19,8 @@ from sqlalchemy import Column
 
 from podwright.allocation.grant import Lease, State
 from podwright.allocation.history import DECLARED, PLACEMENT_POOL, Event, Run
+from podwright.allocation.moving.plain_yaml import Items, Keys, Node, read, shown
 from podwright.allocation.placement import Placement
-from podwright.allocation.plain_yaml import Items, Keys, Node, read, shown
 from podwright.allocation.pools import KINDS, DeclaredPool, Pool, PoolName
 from podwright.allocation.schema import DEVICE, HISTORY, LEASE, PLACEMENT, POOL, RUN
 from podwright.allocation.spoken import value_remedy

@@ -14,9 +14,9 @@ from podwright.allocation.changes import diff
 from podwright.allocation.database import Database
 from podwright.allocation.grant import LeaseChange
 from podwright.allocation.history import this_run
-from podwright.allocation.netbox import import_netbox
+from podwright.allocation.moving.netbox import import_netbox
+from podwright.allocation.moving.transfer import export, import_
 from podwright.allocation.placement import PlacementChange
-from podwright.allocation.transfer import export, import_
 from podwright.errors import InvalidInput, Mistake
 from podwright.model import load
 from podwright.runner import ExitCode

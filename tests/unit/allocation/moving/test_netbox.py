@@ -19,8 +19,8 @@ from typer.testing import CliRunner
 from podwright.allocation import allocate
 from podwright.allocation.database import Database
 from podwright.allocation.history import Run
-from podwright.allocation.netbox import NetBoxImport, import_netbox
-from podwright.allocation.netbox_file import slug
+from podwright.allocation.moving.netbox import NetBoxImport, import_netbox
+from podwright.allocation.moving.netbox_file import slug
 from podwright.allocation.pools import SHARED, Pool
 from podwright.allocation.single_pool import ask
 from podwright.cli import app

@@ -7,14 +7,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from podwright.allocation.arrivals import Target, arrive
 from podwright.allocation.database import Database, unix_time
 from podwright.allocation.free import FreeRange, FreeValues, free_values
 from podwright.allocation.grant import Lease, LeaseChange
-from podwright.allocation.placement import Placement, PlacementChange
-from podwright.allocation.pools import DeclaredPool, Pool, scope_in_words
-from podwright.allocation.repository import Repository
-from podwright.allocation.transfer_file import (
+from podwright.allocation.moving.arrivals import Target, arrive
+from podwright.allocation.moving.transfer_file import (
     Contents,
     Device,
     Key,
@@ -25,6 +22,9 @@ from podwright.allocation.transfer_file import (
     contents_of,
     rendered,
 )
+from podwright.allocation.placement import Placement, PlacementChange
+from podwright.allocation.pools import DeclaredPool, Pool, scope_in_words
+from podwright.allocation.repository import Repository
 from podwright.errors import InvalidInput, Mistake
 
 

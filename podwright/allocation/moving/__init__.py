@@ -1,0 +1,1 @@
+"""Moving leases: between databases, through a file that a person can review, and from NetBox."""
