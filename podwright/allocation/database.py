@@ -30,7 +30,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from podwright.allocation.history import Run, this_run
 from podwright.allocation.repository import Repository
-from podwright.allocation.schema import METADATA, SCHEMA_VERSION, VERSION
+from podwright.allocation.schema import LEASE, METADATA, SCHEMA_VERSION, SQLITE_STATISTICS, VERSION
 from podwright.errors import AllocationError, DatabaseError
 
 Result = TypeVar("Result")
@@ -319,6 +319,8 @@ def _prepare(connection: Connection, url: URL) -> None:
         connection.execute(insert(VERSION).values(version_num=SCHEMA_VERSION))
     else:
         _upgrade(connection)
+    if url.get_backend_name() == "sqlite":
+        _tell_planner(connection)
     connection.commit()
 
 
@@ -328,6 +330,14 @@ def _set_up_sqlite(connection: Connection) -> None:
     driver.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     if driver.execute("PRAGMA journal_mode").fetchone() != ("wal",):
         driver.execute("PRAGMA journal_mode = WAL")
+
+
+def _tell_planner(connection: Connection) -> None:
+    connection.exec_driver_sql("ANALYZE sqlite_schema")  # makes the table of statistics
+    rows = [(LEASE.name, index, statistics) for index, statistics in SQLITE_STATISTICS.items()]
+    connection.exec_driver_sql("DELETE FROM sqlite_stat1 WHERE tbl = ?", (LEASE.name,))
+    connection.exec_driver_sql("INSERT INTO sqlite_stat1 VALUES (?, ?, ?)", rows)
+    connection.exec_driver_sql("ANALYZE sqlite_schema")  # has them read
 
 
 def _upgrade(connection: Connection) -> None:

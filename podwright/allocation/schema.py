@@ -16,7 +16,6 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    UniqueConstraint,
 )
 from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import Dialect
@@ -70,13 +69,30 @@ LEASE = Table(
     Column("until", BigInteger),
     Column("superseded", BigInteger, nullable=False),
     PrimaryKeyConstraint("pool", "scope", "value"),
-    UniqueConstraint("pool", "scope", "holder", "purpose", "superseded", name="one_lease_per_holder_and_purpose"),
     CheckConstraint("state in ('held', 'releasing', 'quarantine')", name="known_state"),
     CheckConstraint("(state = 'quarantine') = (until is not null)", name="only_quarantine_ends"),
     CheckConstraint("superseded = 0 or (superseded = value and state <> 'held')", name="superseded_is_not_held"),
     sqlite_with_rowid=False,
 )
-Index("lease_until", LEASE.c.until, sqlite_where=LEASE.c.until.is_not(None))
+Index(
+    "one_lease_per_holder_and_purpose",
+    *(LEASE.c[name] for name in ("pool", "scope", "holder", "purpose", "superseded")),
+    unique=True,
+)
+# What rests: in all pools, and in one.
+_RESTS: dict[str, Any] = {"sqlite_where": LEASE.c.until.is_not(None), "postgresql_where": LEASE.c.until.is_not(None)}
+Index("lease_until", LEASE.c.until, **_RESTS)
+Index("pool_lease_until", LEASE.c.pool, LEASE.c.scope, LEASE.c.until, **_RESTS)
+
+# SQLite takes a pool for some ten leases unless it is told (https://www.sqlite.org/fileformat2.html#stat1tab), and then
+# reads it from end to end for every request.
+# {index: the number of rows, and how many have the same value in the first column, the first two, ...}
+SQLITE_STATISTICS = {
+    "lease": "1000000 200000 100000 1",
+    "one_lease_per_holder_and_purpose": "1000000 200000 100000 2 1 1",
+    "lease_until": "1000 10",
+    "pool_lease_until": "1000 200 100 10",
+}
 
 # What no lease has: the lowest free value is found without reading the leases.
 FREE_RANGE = Table(
