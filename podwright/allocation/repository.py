@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     Connection,
     Integer,
     Table,
@@ -28,6 +29,9 @@ from podwright.allocation.statement import Parameters, Row, Statement
 
 # Up to so many rows are looked up one by one; more are read with all that stands beside them.
 _FEW = 64
+
+# So many rows are asked for in one statement.
+_MANY = 256
 
 
 class Repository:
@@ -146,16 +150,18 @@ class Repository:
 
     def leases_for(self, pool: Pool, requests: Sequence[Request]) -> list[Lease]:
         """The leases of a pool that matter for requests: what the holders have, and who has the fixed values."""
-        if len(requests) > _FEW:
-            return self.leases(pool.name, pool.scope)
-        key = {"the_pool": pool.name, "the_scope": pool.scope}
-        found = set()
-        for request in requests:
-            rows = self._run(_OF_HOLDER, key | {"the_holder": request.holder})
-            if request.fixed is not None:
-                rows += self._run(_OF_VALUE, key | {"the_value": request.fixed})
-            found |= {Lease(*row) for row in rows}
-        return sorted(found, key=lambda lease: lease.value)
+        holders = sorted({request.holder for request in requests})
+        fixed = sorted({request.fixed for request in requests if request.fixed is not None})
+        rows = [*self._of_any(_OF_HOLDERS, pool, holders), *self._of_any(_OF_VALUES, pool, fixed)]
+        return sorted({Lease(*row) for row in rows}, key=lambda lease: lease.value)
+
+    def _of_any(self, statements: Mapping[int, Statement], pool: Pool, wanted: Sequence[str | int]) -> Iterator[Row]:
+        """The rows for any of the wanted, many at a time: a statement takes as many as it has places, the last one often."""
+        many = 1 if len(wanted) == 1 else _MANY
+        for start in range(0, len(wanted), many):
+            some = wanted[start : start + many]
+            names = {f"wanted_{number}": some[min(number, len(some) - 1)] for number in range(many)}
+            yield from self._run(statements[many], {"the_pool": pool.name, "the_scope": pool.scope, **names})
 
     def expire(self, now: int) -> None:
         """Free the values whose quarantine ended at `now` (Unix time, s) or before; all pools have to be locked."""
@@ -379,8 +385,11 @@ _DECLARE = Statement(
 )
 
 _leased = select(LEASE).where(LEASE.c.pool == bindparam("the_pool"), LEASE.c.scope == bindparam("the_scope"))
-_OF_HOLDER = Statement(_leased.where(LEASE.c.holder == bindparam("the_holder")))
-_OF_VALUE = Statement(_leased.where(LEASE.c.value == bindparam("the_value")))
+_wanted: dict[int, list[BindParameter[Any]]] = {
+    many: [bindparam(f"wanted_{number}") for number in range(many)] for many in (1, _MANY)
+}
+_OF_HOLDERS = {many: Statement(_leased.where(LEASE.c.holder.in_(wanted))) for many, wanted in _wanted.items()}
+_OF_VALUES = {many: Statement(_leased.where(LEASE.c.value.in_(wanted))) for many, wanted in _wanted.items()}
 _EXPIRED_IN = Statement(_leased.where(LEASE.c.until <= bindparam("now")).order_by(LEASE.c.value))
 _EXPIRED = Statement(select(LEASE).where(LEASE.c.until <= bindparam("now")).order_by(*LEASE.primary_key))
 
