@@ -156,7 +156,7 @@ class Repository:
         return sorted({Lease(*row) for row in rows}, key=lambda lease: lease.value)
 
     def _of_any(self, statements: Mapping[int, Statement], pool: Pool, wanted: Sequence[str | int]) -> Iterator[Row]:
-        """The rows for any of the wanted, as many at a time as a statement has places; the last one fills what is left."""
+        """The rows for any of the wanted: as many at a time as a statement has places; the last fills what is left."""
         many = 1 if len(wanted) == 1 else _MANY
         for start in range(0, len(wanted), many):
             some = wanted[start : start + many]
