@@ -341,9 +341,9 @@ class GaleraNode(MariaDb):
             shutil.chown(self.data, self.account, self.account)
 
     def _command(self) -> list[str]:
-        return [*super()._command(), *self._position(), *(["--wsrep-new-cluster"] if self._founds() else [])]
+        return [*super()._command(), *self._position(), *(["--wsrep-new-cluster"] if self.founds() else [])]
 
-    def _founds(self) -> bool:
+    def founds(self) -> bool:
         """Whether the node begins the cluster: the first one does, and later the one that was stopped last."""
         state = self.data / "grastate.dat"
         return "safe_to_bootstrap: 1" in state.read_text() if state.exists() else self.index == 0
@@ -409,11 +409,16 @@ class GaleraCluster:
         """Start the nodes that do not run, and wait until all have the same state.
 
         Nodes that have data are started together: of a cluster that lost its majority, none answers before enough run.
+        Where one has to found the cluster anew, the others would give up before it is there on a slow machine.
         """
         fresh = [node for node in self.nodes if not node.data.exists()]
         known = [node for node in self.nodes if not node.running and node not in fresh]
         for node in known:
-            node.launch()
+            if node.founds():
+                node.start()
+        for node in known:
+            if not node.running:
+                node.launch()
         for node in self.nodes:
             if node not in fresh:
                 node.await_answer()
