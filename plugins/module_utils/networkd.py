@@ -142,6 +142,9 @@ def _vlans(port: dict[str, Any]) -> list[str]:
 
 
 def _addresses(link: dict[str, Any]) -> list[str]:
+    """List those that work: networkd calls a link configured that somebody has set down since."""
+    if "UP" not in link["flags"]:
+        return []
     return sorted(f"{item['local']}/{item['prefixlen']}" for item in link["addr_info"] if item["family"] == "inet")
 
 
