@@ -23,6 +23,11 @@ def infrastructure_segment(vlan: int) -> str:
     return f"infra{vlan}"
 
 
+def pod_bridge(management_vlan: int) -> str:
+    """The bridge of a zone switch for a pod, by whose management VLAN it is known in the zone: 7 characters at most."""
+    return f"pod{management_vlan}"
+
+
 def vlan_interface(vlan: int) -> str:
     """The interface of a host in a VLAN: 8 characters at most."""
     return f"vlan{vlan}"

@@ -19,7 +19,7 @@ INITECH = """
 accounts:
   initech:
     guest_networks:
-      default: {zone: east}
+      default: {zone: east, pod: p1}
     machines:
       web1: {guest_network: default, image: tiny, offering: tiny, hypervisor: east-p1-hv1}
 """
