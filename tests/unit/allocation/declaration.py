@@ -102,7 +102,14 @@ def _pod(number: int) -> dict[str, Any]:
             },
         },
         "pod_switches": {},
-        "storage_servers": {},
+        "storage_servers": {
+            f"p{number}-n1": {
+                "management_address": f"192.168.{number}.21",
+                "storage_address": f"192.168.10{number}.21",
+                "export": "/srv/primary",
+                "capacity_gib": 1000,
+            }
+        },
         "hypervisors": {
             f"p{number}-hv{host}": {
                 "management_address": f"192.168.{number}.3{host}",
