@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import socket
 from typing import NamedTuple
 
@@ -82,5 +83,14 @@ def _standing(record: Lease | Placement | Volume) -> str:
 
 
 def size_gib_of(standing: str | None) -> int:
-    """How large a volume was before or after a change; 0 when there was none."""
-    return int(standing.split()[1]) if standing else 0
+    """How large a volume was before or after a change; 0 when there was none.
+
+    Raises:
+        ValueError: it is not what `event_of` says of a volume.
+    """
+    if standing is None:
+        return 0
+    match = re.fullmatch("(held|releasing) ([0-9]{1,10}) GiB", standing)
+    if match is None:
+        raise ValueError(standing)
+    return int(match[2])

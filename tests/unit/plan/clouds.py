@@ -122,7 +122,17 @@ def leases_for(cloud: Cloud, before: Leases = NO_LEASES) -> Leases:
         addresses |= _grant(machines, before.guest_addresses, list(subnets[key].hosts())[1:])
     nics = [(domain.name, nic) for domain in every_domain for nic in _nics(domain)]
     macs = _grant(nics, before.macs, map(mac, range(1, 1 << 24)))
-    return Leases(guest_vlans, subnets, addresses, management, public, macs, _placements(cloud, before))
+    return Leases(
+        guest_vlans,
+        subnets,
+        addresses,
+        management,
+        public,
+        macs,
+        _placements(cloud, before),
+        volumes=_volumes(cloud, before),
+        vrrp_ids=_vrrp_ids(cloud),
+    )
 
 
 def mac(number: int) -> str:
@@ -149,6 +159,24 @@ def _placements(cloud: Cloud, before: Leases) -> dict[str, str]:
         anywhere = before.placements.get(domain.name, hypervisors[number % len(hypervisors)])
         placements[domain.name] = domain.hypervisor or anywhere
     return placements
+
+
+def _volumes(cloud: Cloud, before: Leases) -> dict[str, str]:
+    volumes = {}
+    for number, domain in enumerate(domains(cloud)):
+        servers = sorted(cloud.zones[domain.zone].pods[domain.pod].storage_servers)
+        volumes[domain.name] = before.volumes.get(domain.name, servers[number % len(servers)])
+    return volumes
+
+
+def _vrrp_ids(cloud: Cloud) -> dict[tuple[str, str], int]:
+    ids = {}
+    for zone_name, zone in cloud.zones.items():
+        ids[zone_name, "upstream"] = 1
+        for name, pod in zone.pods.items():
+            ids[zone_name, f"{name}/management"] = pod.networks.management.vlan
+            ids[zone_name, f"{name}/public"] = pod.networks.public.vlan
+    return ids
 
 
 def _zone(zone: str, pods: int, hypervisors: int, backend: str) -> Declaration:

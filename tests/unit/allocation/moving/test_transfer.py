@@ -18,9 +18,11 @@ from podwright.allocation.database import Database, unix_time
 from podwright.allocation.free import FreeRange
 from podwright.allocation.grant import Lease, Request
 from podwright.allocation.history import Run
+from podwright.allocation.moving.contents import Contents, PastRun
 from podwright.allocation.moving.plain_yaml import read
+from podwright.allocation.moving.reading import contents_of
 from podwright.allocation.moving.transfer import Imported, export, import_
-from podwright.allocation.moving.transfer_file import Contents, PastRun, contents_of, rendered
+from podwright.allocation.moving.writing import rendered
 from podwright.allocation.pools import SHARED, Pool
 from podwright.allocation.single_pool import ask, opened, renumber
 from podwright.cli import app
