@@ -78,8 +78,9 @@ def promised_table(hypervisors: Iterable[Promised]) -> Table:
 def filled_table(servers: Iterable[Filled]) -> Table:
     """One row for each storage server."""
     table = _table("storage servers: what is leased", "Pod", "Storage server")
-    for column in ("Volumes", "GiB", "Left behind GiB", "IOPS", "Empty on"):
+    for column in ("Volumes", "GiB", "Left behind GiB", "IOPS"):
         table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("Empty on", no_wrap=True)
     for each in servers:
         empty_on = "-" if each.empty_at is None else local_time(each.empty_at)[:10]
         counts = (each.volumes, _of(each.size_gib, each.size_gib_of), each.left_behind_gib)
