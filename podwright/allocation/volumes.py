@@ -209,6 +209,9 @@ def _keep(
     now: int,
 ) -> None:
     """Let a domain have the volume that it has, or that it left behind."""
+    if written is not None and _is_as_wanted(written, request, cloud):  # nearly all, nearly always
+        stored.servers[request.domain] = written.server
+        return
     growth = DiskNeeds(*(max(new - old, 0) for new, old in zip(request.needs, there.needs, strict=True)))
     room = rooms.get(there.server)
     if there.account != request.account:
@@ -225,6 +228,11 @@ def _keep(
         if room is not None:
             room.take(growth)
         _note(stored, written, request, there.server, cloud, now)
+
+
+def _is_as_wanted(volume: Volume, request: VolumeRequest, cloud: str) -> bool:
+    has = (volume.state, volume.size_gib, volume.storage_iops, volume.account, volume.cloud)
+    return has == ("held", *request.needs, request.account, cloud)
 
 
 def _note(stored: Stored, written: Volume | None, request: VolumeRequest, server: str, cloud: str, now: int) -> Volume:
