@@ -35,7 +35,7 @@ from podwright.allocation.volumes import lost as lost_volumes
 from podwright.allocation.volumes import refusal as refusal_of_lost_volumes
 from podwright.errors import AllocationError
 from podwright.model.cloud import Cloud
-from podwright.model.views import devices, guest_networks
+from podwright.model.views import devices, guest_network_pods, guest_networks
 
 
 @dataclass(frozen=True)
@@ -263,7 +263,7 @@ def _decide(cloud: Cloud, books: Books, held: _Held, confirmed: _Confirmed, now:
     ]
     return Allocated(
         now,
-        _leases(granted, subnets, placed, _leaving(placements, placement_changes), stored),
+        _leases(cloud, granted, subnets, placed, _leaving(placements, placement_changes), stored),
         [change for outcome in granted for change in outcome.changes] + given_up,
         placement_changes,
         [
@@ -363,6 +363,7 @@ def _leaving(placements: Iterable[Placement], changes: Iterable[PlacementChange]
 
 
 def _leases(
+    cloud: Cloud,
     granted: Sequence[Granted],
     subnets: Mapping[tuple[str, str], IPv4Network],
     placed: Iterable[Placed],
@@ -375,7 +376,7 @@ def _leases(
         if placement.domain in hypervisors:
             left[placement.domain].add(placement.hypervisor)
     return Leases(
-        guest_vlans={_network(lease): lease.value for lease in _of_pool("guest_vlan", granted)},
+        guest_vlans=dict(_guest_vlans(cloud, _of_pool("guest_vlan", granted))),
         guest_subnets=subnets,
         guest_addresses=_addresses("guest_address", granted, GUEST_PURPOSE),
         management_addresses=_addresses("management_address", granted, MANAGEMENT_PURPOSE),
@@ -392,6 +393,16 @@ def _leases(
             if lease.purpose == VRRP_PURPOSE
         },
     )
+
+
+def _guest_vlans(cloud: Cloud, leases: Iterable[Lease]) -> Iterator[tuple[tuple[str, str, str], int]]:
+    """((account, network, pod), VLAN id); a zone's is for each pod that the network is in."""
+    pods_of = guest_network_pods(cloud)
+    for lease in leases:
+        account, network = _network(lease)
+        _, _, pod = lease.scope.partition("/")
+        for name in [pod] if pod else pods_of[account, network]:
+            yield (account, network, name), lease.value
 
 
 def _network(lease: Lease) -> tuple[str, str]:
