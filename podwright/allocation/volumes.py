@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import inf
 from operator import sub
 from typing import ClassVar, NamedTuple
@@ -116,7 +116,7 @@ class _Room:
     left: tuple[float, ...]
     """In the order of `_UNITS`; below 0 where more is leased than there is"""
     volumes: list[Volume] = field(default_factory=list)
-    """Those that were there before"""
+    """Those that it has"""
 
     def fits(self, needs: DiskNeeds) -> bool:
         return all(need <= max(left, 0) for need, left in zip(needs, self.left, strict=True))
@@ -153,7 +153,7 @@ def store(
     stored = Stored(scope)
     written = {volume.domain: volume for volume in volumes}
     older = [request for request in requests if request.is_older and request.domain not in written]
-    here = _only_server(servers, older_servers)
+    here = _only_one(sorted(set(servers) & set(older_servers)))
     if older and here is None:
         stored.problems.append(_somewhere(scope, older))
         return stored
@@ -178,9 +178,7 @@ def store(
     return stored
 
 
-def _only_server(servers: Collection[str], older_servers: Collection[str]) -> str | None:
-    """The server that the pod had when it had only one; None when that cannot be told."""
-    candidates = list(servers) if len(servers) == 1 else sorted(set(servers) & set(older_servers))
+def _only_one(candidates: Sequence[str]) -> str | None:
     return candidates[0] if len(candidates) == 1 else None
 
 
@@ -236,10 +234,10 @@ def _is_as_wanted(volume: Volume, request: VolumeRequest, cloud: str) -> bool:
 
 
 def _note(stored: Stored, written: Volume | None, request: VolumeRequest, server: str, cloud: str, now: int) -> Volume:
-    after = Volume(stored.scope, request.domain, server, *request.needs, request.account, cloud, now)
+    since = written.since if written is not None and written.state == "held" else now
+    after = Volume(stored.scope, request.domain, server, *request.needs, request.account, cloud, since)
     stored.servers[request.domain] = server
-    if written is None or written != replace(after, since=written.since):
-        stored.changes.append(VolumeChange(written, after))
+    stored.changes.append(VolumeChange(written, after))
     return after
 
 

@@ -179,7 +179,7 @@ def test_only_what_is_wanted_of_the_clouds_own_is_lost_and_each_server_is_one_li
 
 def test_a_disk_from_before_volumes_were_leased_is_on_the_server_that_was_there() -> None:
     requests = [want("b", is_older=True), want("a", is_older=True), want("c")]
-    assert run({"n2": Server(100)}, [], *requests).servers == dict.fromkeys("abc", "n2")
+    assert run({"n2": Server(100)}, [], *requests, older=["n2"]).servers == dict.fromkeys("abc", "n2")
     added = run({"n1": Server(1000), "n2": Server(100)}, [], *requests, older=["n2", "n7"])
     assert added.servers == {"a": "n2", "b": "n2", "c": "n1"}
     assert len(added.changes) == 3
