@@ -48,6 +48,11 @@ class Cloud:
             rows = database.execute("select pool, scope, holder, purpose, value from lease where state = ?", [state])
             return set(rows.fetchall())
 
+    def volumes(self, state: str) -> set[tuple[str, str]]:
+        """Every volume in a state: (domain, storage server), read from the database itself."""
+        with sqlite3.connect(self.lab.directory / "state/leases.db") as database:
+            return set(database.execute("select domain, server from volume where state = ?", [state]).fetchall())
+
     def declare(self, account: str, text: str | None) -> None:
         """Add an account to the inventory, or take it out."""
         file = self.inventory / "cloud.d" / f"{account}.yml"

@@ -177,7 +177,9 @@ def test_removed_account_leaves_its_disks_and_nothing_else(cloud: Cloud):
     disks = ["initech-east-router.raw", "initech-web1.raw"]
     assert report["left_behind"] == {"east-p1-nfs1": disks}
     assert cloud.podwright("deploy", expect=0)["left_behind"] == {"east-p1-nfs1": disks}
+    assert cloud.volumes("releasing") == {(disk.removesuffix(".raw"), "east-p1-nfs1") for disk in disks}
     confirmed = cloud.podwright("deploy", "--confirm-removal", expect=2)
+    assert cloud.volumes("releasing") == set()
     assert changed(confirmed) == {"east-p1-nfs1"}
     assert confirmed["left_behind"] == {}
     assert "initech" not in cloud.lab.ssh("east-p1-nfs1", "ls /srv/primary")
