@@ -46,7 +46,9 @@ What must hold beyond the keys:
 - Management addresses of a pod's devices are in its management subnet, which is a part of the zone's
   `management_network`; those of zone switches are in the latter only.
 - Either a zone or each of its pods has `guest_vlans`, which are free of the VLAN ids of infrastructure. Those of
-  management and public networks differ between the pods of a zone, because the zone switches bridge both.
+  management, public and tunnel networks differ between the pods of a zone, because the zone switches have them all.
+- A guest network that is in several pods needs `vnis` of its zone and a `tunnel` network in each of these pods, with a
+  `tunnel_address` of each hypervisor there.
 - A zone switch has one cable `upstream`, a host one to each pod switch of its pod. `management` ends at pod switches.
   On Linux devices interfaces have at most 15 characters (netdevice(7)) and eth0 has no cable.
 - An account has at most one guest network per zone, and its machines are in its own guest networks. A group of
