@@ -152,17 +152,17 @@ def test_without_a_database_it_is_that_of_the_inventory(tmp_path: Path) -> None:
     tasks = [
         vlans(tmp_path, "acme", network="shop-east", ranges=[]),
         info(tmp_path, pool="guest_vlan", scope="east/p1"),
-        looked_up(tmp_path, "acme/shop-east", pool="guest_vlan"),
+        looked_up(tmp_path, "globex/office", pool="guest_vlan"),
     ]
     for task in tasks[:2]:
         del next(iter(task.values()))["database"]
     tasks[2]["ansible.builtin.debug"]["msg"] = (
-        "{{ lookup('podwright.cloud.lease', 'acme/shop-east', pool='guest_vlan') }}"
+        "{{ lookup('podwright.cloud.lease', 'globex/office', pool='guest_vlan') }}"
     )
     leased, told, value = play(tmp_path, *(task | variables for task in tasks)).results
     assert leased == {"changed": False, "leases": {"acme": 1001}}
     assert [lease["value"] for lease in told["leases"]] == [1001]
-    assert value["msg"] == 1001
+    assert value["msg"] == 1002  # acme has 1001 in pod p2, too
 
     nowhere, wrong = play(tmp_path, tasks[1] | {"ignore_errors": True}, tasks[2]).results
     remedy = (
