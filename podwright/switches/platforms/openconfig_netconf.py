@@ -9,8 +9,9 @@ from lxml import etree
 from lxml.builder import ElementMaker
 
 from podwright.switches.access import Access
-from podwright.switches.state import Change, Port, PortForwarding, SwitchState, ranges
-from podwright.switches.transaction import Session
+from podwright.switches.netconf import Session
+from podwright.switches.state import Change, Port, PortForwarding, SwitchState, applied, difference, ranges
+from podwright.switches.transaction import commit
 
 INTERFACES = "http://openconfig.net/yang/interfaces"
 ETHERNET = "http://openconfig.net/yang/interfaces/ethernet"
@@ -52,38 +53,60 @@ class Driver:
 
     def read(self) -> SwitchState:
         """The running configuration."""
-        return parse(self._session.running(FILTER))
+        return parse_data(self._session.running(FILTER))
+
+    def collect(self) -> str:
+        """The `<data>` of a `<get-config>`, indented."""
+        return _text(self._session.running(FILTER))
 
     def forwarding(self) -> dict[str, PortForwarding] | None:
         """What the `state` containers say; None when the device has none."""
         return parse_forwarding(self._session.operational(FILTER))
 
-    def render(self, change: Change) -> str:
-        """The `<config>` of an `<edit-config>`."""
+    def render(self, change: Change, before: SwitchState) -> str:
+        """The `<config>` of an `<edit-config>`; what the device is before it does not matter."""
+        del before
         return render(change)
 
-    def apply(self, change: Change) -> None:
+    def apply(self, change: Change, before: SwitchState) -> None:
         """Commit a change, confirmed over a connection made after it."""
-        self._session.commit(render(change))
+        commit(self._session, self.render(change, before), self.read, applied(change, before))
 
     def close(self) -> None:
         """Close the session."""
         self._session.close()
 
 
+def configuration(state: SwitchState) -> str:
+    """The `<data>` that a `<get-config>` of such a device answers, as far as podwright configures it."""
+    data = etree.Element(f"{{{NETCONF}}}data", nsmap={"nc": NETCONF})
+    data.extend(_subtrees(difference(SwitchState({}, {}, None), state)))
+    for element in data.iter():
+        element.attrib.pop(OPERATION, None)
+    return _text(data)
+
+
 def render(change: Change) -> str:
     """The `<config>` that makes a change: what differs and nothing else."""
     config = etree.Element(f"{{{NETCONF}}}config", nsmap={"nc": NETCONF})
-    if change.ports:
-        config.append(interfaces.interfaces(*(_interface(name, port) for name, port in change.ports.items())))
-    if change.vlans:
-        config.append(_default_instance(change))
-    if change.ports or change.priority is not None:
-        config.append(_stp(change))
-    etree.cleanup_namespaces(config, keep_ns_prefixes=["nc", "ianaift", "oc-ni-types", "oc-stp-types"])
-    etree.indent(config)
-    text: str = etree.tostring(config, encoding="unicode")
+    config.extend(_subtrees(change))
+    return _text(config)
+
+
+def _text(root: Any) -> str:
+    etree.cleanup_namespaces(root, keep_ns_prefixes=["nc", "ianaift", "oc-ni-types", "oc-stp-types"])
+    etree.indent(root)
+    text: str = etree.tostring(root, encoding="unicode")
     return text + "\n"
+
+
+def _subtrees(change: Change) -> Iterator[Any]:
+    if change.ports:
+        yield interfaces.interfaces(*(_interface(name, port) for name, port in change.ports.items()))
+    if change.vlans:
+        yield _default_instance(change)
+    if change.ports or change.priority is not None:
+        yield _stp(change)
 
 
 def _interface(name: str, port: Port | None) -> Any:
@@ -169,7 +192,12 @@ def _stp_port(name: str, port: Port | None) -> Any:
     return spanning_tree.interface(spanning_tree.name(name), spanning_tree.config(spanning_tree.name(name), edge))
 
 
-def parse(running: Any) -> SwitchState:
+def parse(text: str) -> SwitchState:
+    """The switching configuration in the text of a `<data>`, as `configuration` renders it or a device tells it."""
+    return parse_data(etree.fromstring(text.encode()))
+
+
+def parse_data(running: Any) -> SwitchState:
     """The switching configuration in the `<data>` of a `<get-config>`; ports that are not switched are not ours."""
     vlans = {
         int(found.findtext("ni:vlan-id", namespaces=PATHS)): found.findtext("ni:config/ni:name", "", namespaces=PATHS)

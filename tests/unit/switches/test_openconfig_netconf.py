@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 from lxml import etree
 
-from podwright.switches.platforms.openconfig_netconf import OPERATION, parse, parse_forwarding, render
+from podwright.switches.platforms.openconfig_netconf import OPERATION, configuration, parse, parse_forwarding, render
 from podwright.switches.state import Port, SwitchState, difference
 
 from .states import switch_states
@@ -33,12 +33,17 @@ EMPTY = SwitchState({}, {}, None)
 
 @given(state=switch_states())
 def test_what_is_rendered_reads_back_the_same(state: SwitchState) -> None:
-    assert parse(etree.fromstring(render(difference(EMPTY, state)))) == state
+    assert parse(render(difference(EMPTY, state))) == state
+
+
+@given(state=switch_states())
+def test_configuration_reads_back_the_same(state: SwitchState) -> None:
+    assert parse(configuration(state)) == state
 
 
 def port_of(switched_vlan: str, config: str = "") -> Port:
     state = parse(
-        etree.fromstring(f"""
+        f"""
         <data>
           <interfaces xmlns="http://openconfig.net/yang/interfaces">
             <interface>
@@ -49,7 +54,7 @@ def port_of(switched_vlan: str, config: str = "") -> Port:
               </ethernet>
             </interface>
           </interfaces>
-        </data>""")
+        </data>"""
     )
     assert state.ports is not None
     return state.ports["Ethernet1"]
@@ -71,7 +76,7 @@ def test_interface_that_is_not_switched_is_not_ours() -> None:
             <interface><name>Management1</name><config><name>Management1</name></config></interface>
           </interfaces>
         </data>"""
-    assert parse(etree.fromstring(management)) == EMPTY
+    assert parse(management) == EMPTY
 
 
 def test_device_without_state_tells_nothing_of_its_forwarding() -> None:

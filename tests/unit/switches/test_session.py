@@ -11,7 +11,9 @@ from ncclient.operations import TimeoutExpiredError
 from podwright.errors import DeviceError
 from podwright.switches.access import Access
 from podwright.switches.driver import open_driver
-from podwright.switches.transaction import Session
+from podwright.switches.netconf import Session
+from podwright.switches.state import SwitchState
+from podwright.switches.transaction import commit
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ9vOY0sX1YEIvqYs4R0nB5d2kYk5Cw9eWJq2eS7mC1t"
 
@@ -92,7 +94,7 @@ def test_what_went_wrong_first_counts_when_the_device_falls_silent_afterwards(
 
     monkeypatch.setattr(session, "_connect", refuse)
     with pytest.raises(DeviceError) as refusal:
-        session.commit("<config/>")
+        commit(session, "<config/>", SwitchState, SwitchState())
     assert str(refusal.value) == "cannot log in; that was after the change, which the device takes back by itself"
     assert device.asked == ["lock", "edit_config", "commit", "cancel_commit", "the end"]
 
@@ -101,7 +103,7 @@ def test_session_that_is_lost_amid_a_change_is_asked_no_more(tmp_path: Path) -> 
     device = SilentDevice("edit_config")
     session = session_with(device, tmp_path)
     with pytest.raises(DeviceError, match="cannot change the configuration: ncclient timed out"):
-        session.commit("<config/>")
+        commit(session, "<config/>", SwitchState, SwitchState())
     assert device.asked == ["lock", "edit_config", "the end"]
 
 
@@ -112,5 +114,5 @@ def test_change_is_taken_back_when_the_new_connection_falls_silent(
     session = session_with(device, tmp_path)
     monkeypatch.setattr(session, "_connect", lambda: SilentDevice("close_session"))
     with pytest.raises(DeviceError, match=r"port 830: cannot log out: .* which the device takes back by itself"):
-        session.commit("<config/>")
-    assert device.asked == ["lock", "edit_config", "commit", "cancel_commit", "unlock"]
+        commit(session, "<config/>", SwitchState, SwitchState())
+    assert device.asked == ["lock", "edit_config", "commit", "cancel_commit", "discard_changes", "unlock"]
