@@ -141,7 +141,7 @@ class Session:
             host_key = self._host_key()
             connection = socket.create_connection((access.host, access.port), CONNECT_TIMEOUT_S)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return manager.connect_ssh(
+            opened = manager.connect_ssh(
                 host=access.host,
                 port=access.port,
                 sock=connection,
@@ -150,8 +150,10 @@ class Session:
                 hostkey_b64=host_key,
                 allow_agent=False,
                 look_for_keys=False,
-                timeout=REPLY_TIMEOUT_S,
+                timeout=CONNECT_TIMEOUT_S,
             )
+            opened.timeout = REPLY_TIMEOUT_S
+            return opened
 
     def _host_key(self) -> str:
         """The device's host key in base64, from the known hosts."""

@@ -42,7 +42,7 @@ ClientAliveCountMax 1
 UsePAM no
 PasswordAuthentication no
 PermitRootLogin prohibit-password
-Subsystem netconf {python} {relay} {directory} {subsystem} --ncxserver-sockname={port}@{directory}/netconfd.sock
+Subsystem netconf {python} -I -S {relay} {directory} {subsystem} --ncxserver-sockname={port}@{directory}/netconfd.sock
 """
 
 

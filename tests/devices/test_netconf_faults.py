@@ -36,25 +36,28 @@ def driver_of(access: Access) -> Driver:
     return open_driver("openconfig_netconf", access)
 
 
-def seen(server: NetconfServer) -> SwitchState:
-    with closing(driver_of(server.direct)) as driver:
-        return driver.read()
+@pytest.fixture(scope="module")
+def observer(openconfig_server: NetconfServer) -> Iterator[Driver]:
+    """What shows how the switch is, past all that fails."""
+    with closing(driver_of(openconfig_server.direct)) as driver:
+        yield driver
 
 
 @pytest.fixture
-def server(openconfig_server: NetconfServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[NetconfServer]:
-    """A switch that is as BEFORE; a device that is silent for a second is silent, and a trial lasts for two."""
-    monkeypatch.setattr(netconf, "REPLY_TIMEOUT_S", 1)
+def server(
+    openconfig_server: NetconfServer, observer: Driver, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[NetconfServer]:
+    """A switch that is as BEFORE; one that is silent for 1.5 s is silent, and a trial lasts for two."""
+    converge(observer, BEFORE)
+    monkeypatch.setattr(netconf, "REPLY_TIMEOUT_S", 1.5)
     monkeypatch.setattr(transaction, "TRIAL_TIMEOUT_S", 2)
     monkeypatch.setattr(transaction, "PROBE_TIMEOUT_S", 0.2)
-    with closing(driver_of(openconfig_server.direct)) as driver:
-        converge(driver, BEFORE)
     yield openconfig_server
     openconfig_server.disarm()
 
 
 DROPPED = "the switch ended the session; see whether the switch is up, and what its log says"
-SILENT = "the switch did not answer within 1 s with anything that is NETCONF; see whether the switch is up"
+SILENT = "the switch did not answer within 1.5 s with anything that is NETCONF; see whether the switch is up"
 ON_TRIAL = "a change that reached the switch all the same is taken back by itself within 2 s"
 UNKNOWN = (
     "the switch keeps the change if the confirmation reached it, else it takes the change back by itself within 2 s"
@@ -93,7 +96,9 @@ FAULTS = {
 
 
 @pytest.mark.parametrize(("faults", "told"), FAULTS.values(), ids=FAULTS.keys())
-def test_change_that_goes_wrong_never_was(server: NetconfServer, faults: list[Fault], told: list[str]) -> None:
+def test_change_that_goes_wrong_never_was(
+    server: NetconfServer, observer: Driver, faults: list[Fault], told: list[str]
+) -> None:
     with closing(driver_of(replace(server.access, probes=(server.proxy.host,)))) as driver:
         server.arm(*faults)
         with pytest.raises(DeviceError) as failure:
@@ -101,10 +106,10 @@ def test_change_that_goes_wrong_never_was(server: NetconfServer, faults: list[Fa
         assert not server.armed
         assert str(failure.value).startswith(f"127.0.0.1 port {server.proxy.port}: ")
         assert [text for text in told if text not in str(failure.value)] == []
-        assert eventually(lambda: seen(server) == BEFORE, 5)
+        assert eventually(lambda: observer.read() == BEFORE, 5)
         server.disarm()
         assert eventually(lambda: changes(driver), 5), "the lock was left"
-        assert seen(server) == AFTER
+        assert observer.read() == AFTER
 
 
 def changes(driver: Driver) -> bool:
@@ -117,12 +122,12 @@ def changes(driver: Driver) -> bool:
         return False
 
 
-def test_confirmation_whose_answer_is_lost_is_no_success(server: NetconfServer) -> None:
+def test_confirmation_whose_answer_is_lost_is_no_success(server: NetconfServer, observer: Driver) -> None:
     with closing(driver_of(server.access)) as driver:
         server.arm(Fault(CONFIRM, "reply", "cut"))
         with pytest.raises(DeviceError, match=UNKNOWN):
             converge(driver, AFTER)
-        assert seen(server) == AFTER
+        assert observer.read() == AFTER
         assert not converge(driver, AFTER).change
 
 
@@ -142,7 +147,9 @@ def test_host_that_did_not_answer_before_either_is_not_missed(server: NetconfSer
             assert converge(driver, AFTER).observed == AFTER
 
 
-def test_change_that_is_proved_too_late_is_taken_back(server: NetconfServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_change_that_is_proved_too_late_is_taken_back(
+    server: NetconfServer, observer: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(transaction, "TRIAL_TIMEOUT_S", 1)
     slow = Session.probe
 
@@ -156,21 +163,21 @@ def test_change_that_is_proved_too_late_is_taken_back(server: NetconfServer, mon
         pytest.raises(DeviceError, match="longer than the 1 s after which"),
     ):
         converge(driver, AFTER)
-    assert seen(server) == BEFORE
+    assert observer.read() == BEFORE
 
 
-def test_change_that_nobody_confirms_is_taken_back(server: NetconfServer) -> None:
+def test_change_that_nobody_confirms_is_taken_back(server: NetconfServer, observer: Driver) -> None:
     session = Session(server.access)
     with closing(session):
         session.lock()
         session.stage(driver_of(server.access).render(difference(BEFORE, AFTER), BEFORE))
         session.commit_on_trial(1)
-        assert seen(server) == AFTER
+        assert observer.read() == AFTER
         time.sleep(2.5)  # netconfd looks at its timers once it has had nothing to do for a second
-        assert seen(server) == BEFORE
+        assert observer.read() == BEFORE
 
 
-def test_change_of_a_controller_that_dies_is_taken_back(server: NetconfServer) -> None:
+def test_change_of_a_controller_that_dies_is_taken_back(server: NetconfServer, observer: Driver) -> None:
     """Killed where it would have confirmed."""
     body = f"""
 import os
@@ -187,10 +194,10 @@ converge(open_driver("openconfig_netconf", access), SwitchState({{7: "doomed"}})
 """
     done = subprocess.run([sys.executable, "-c", body], cwd=ROOT, check=False, timeout=30)
     assert done.returncode == -signal.SIGKILL
-    assert eventually(lambda: seen(server) == BEFORE, 5)
+    assert eventually(lambda: observer.read() == BEFORE, 5)
 
 
-def test_lock_of_another_session_is_named(server: NetconfServer) -> None:
+def test_lock_of_another_session_is_named(server: NetconfServer, observer: Driver) -> None:
     with closing(Session(server.direct)) as other, closing(driver_of(server.access)) as driver:
         other.lock()
         with pytest.raises(DeviceError) as refusal:
@@ -200,7 +207,7 @@ def test_lock_of_another_session_is_named(server: NetconfServer) -> None:
         f"127.0.0.1: the candidate configuration is locked by session {holder}; wait until whoever changes the switch "
         "is done, or end that session with <kill-session>"
     )
-    assert seen(server) == BEFORE
+    assert observer.read() == BEFORE
 
 
 def test_edit_that_the_switch_rejects_says_where(server: NetconfServer) -> None:
