@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import getpass
+import re
 import shlex
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
                 "platform": {"type": "str"},
                 "port": {"type": "int"},
                 "known_hosts_file": {"type": "path"},
+                "probes": {"type": "list", "elements": "str", "default": []},
             }
         )
         state = arguments["state"] or {}
@@ -39,6 +42,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
             raise AnsibleActionFail("pod_switch: which driver? Give the device's state, or platform")
         try:
             access = self._access(arguments["port"] or state.get("port") or 830, arguments["known_hosts_file"])
+            access = replace(access, probes=_probes(arguments["probes"]))
             with closing(open_driver(platform, access)) as driver:
                 outcome = converge(driver, from_data(state.get("switch") or {}), dry_run=self._task.check_mode)
         except PodwrightError as error:
@@ -72,6 +76,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
                 if option.lower() == "userknownhostsfile":
                     return value
         return "~/.ssh/known_hosts"
+
+
+def _probes(texts: list[str]) -> tuple[str, ...]:
+    """Hosts to ask, checked before the switch is touched."""
+    wrong = [text for text in texts if not re.fullmatch(r".+:\d{1,5}", text)]
+    if wrong:
+        raise AnsibleActionFail(f"pod_switch: probes: {', '.join(wrong)}: give address:port, as in 192.0.2.11:22")
+    return tuple(texts)
 
 
 def _yaml(state: SwitchState) -> str:
