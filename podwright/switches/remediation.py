@@ -45,7 +45,7 @@ def remediation(dialect: Dialect, platform: Platform, before: SwitchState, after
         PodwrightError: the platform cannot be in that state.
     """
     check(dialect, after)
-    driver = _driver(platform)
+    driver = driver_of(platform)
     current = _tree(driver, [*sections_of(dialect, before), *_new_ports(before, after)])
     wanted = _tree(driver, [*sections_of(dialect, after), *_unused_ports(dialect, before, after)])
     commands = WorkflowRemediation(current, wanted).remediation_config
@@ -65,7 +65,7 @@ def _unused_ports(dialect: Dialect, before: SwitchState, after: SwitchState) -> 
         yield [f"interface {name}", *(["switchport"] if dialect.switchport_first else []), "shutdown"]
 
 
-def _driver(platform: Platform) -> HConfigDriverBase:
+def driver_of(platform: Platform) -> HConfigDriverBase:
     """hier_config's driver of a platform, which changes nothing in lines that we wrote, with rules for them."""
     driver = get_hconfig_driver(platform)
     rules = driver.rules

@@ -15,14 +15,13 @@ from typing import Any
 
 import jsonpatch
 
-from podwright.errors import DeviceError, PodwrightError
+from podwright.errors import DeviceError, PodwrightError, SessionLost
 from podwright.switches.access import Access
 from podwright.switches.ssh_shell import Shell
 from podwright.switches.state import Change, Port, PortForwarding, SwitchState, applied
 from podwright.switches.transaction import commit
 
 TABLES = ("PORT", "PORTCHANNEL", "STP", "STP_MST_INST", "STP_PORT", "VLAN", "VLAN_MEMBER")
-FIELDS = ("admin_status", "bridge_priority", "description", "edge_port", "enabled", "mode", "path_cost", "tagging_mode")
 INSTANCE = "MST_INSTANCE|0"
 """All VLANs are in instance 0, which is the tree that RSTP makes with other bridges (IEEE 802.1Q-2018 13.5)."""
 
@@ -128,7 +127,7 @@ def _overlay_ports(tables: Tables, current: Mapping[str, Port], wanted: Mapping[
         tree["enabled"] = "true"
         tree["edge_port"] = "true" if port.edge else "false"
         _put(tree, "path_cost", "" if port.path_cost is None else str(port.path_cost))
-        modes = {vlan: "tagged" for vlan in port.tagged} | ({port.untagged: "untagged"} if port.untagged else {})
+        modes = dict.fromkeys(port.tagged, "tagged") | ({port.untagged: "untagged"} if port.untagged else {})
         members |= {f"Vlan{vlan}|{name}": {"tagging_mode": mode} for vlan, mode in modes.items()}
     for name in sorted(current.keys() - wanted.keys()):
         entry = _table_of(tables, name)[name]
@@ -262,6 +261,8 @@ class Driver:
         self._shell.run([*timer, "config", "rollback", TRIAL], CHANGE)
         try:
             self._config("apply-patch", self._patch_file)
+        except SessionLost:
+            raise
         except DeviceError:
             self.take_back()
             raise
