@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -23,6 +23,10 @@ from podwright.switches.ssh import CONNECT_TIMEOUT_S, known_host_key
 ncclient.transport.session.TICK = 0.001
 
 REPLY_TIMEOUT_S = 30
+
+NETCONF = "urn:ietf:params:xml:ns:netconf:base:1.0"
+OPERATION = f"{{{NETCONF}}}operation"
+"""The attribute that says what to do with an element of `<edit-config>` (RFC 6241 section 7.2); default is to merge."""
 
 CHANGE = "change the configuration"
 
@@ -196,10 +200,16 @@ class Session:
             ) from error
 
 
+def as_text(root: Any, prefixes: Iterable[str] = ()) -> str:
+    """An element, indented, with no more namespaces than it uses; `prefixes` are those that its text uses."""
+    etree.cleanup_namespaces(root, keep_ns_prefixes=["nc", *prefixes])
+    etree.indent(root)
+    text: str = etree.tostring(root, encoding="unicode")
+    return text + "\n"
+
+
 def _filter(subtrees: str) -> Any:
-    return etree.fromstring(
-        f'<filter xmlns="urn:ietf:params:xml:ns:netconf:base:1.0" type="subtree">{subtrees}</filter>'
-    )
+    return etree.fromstring(f'<filter xmlns="{NETCONF}" type="subtree">{subtrees}</filter>')
 
 
 def _lock_holder(error: RPCError) -> str:

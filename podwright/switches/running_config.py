@@ -7,12 +7,12 @@ Such switches differ in indentation, in what they leave out because it is the de
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from podwright.errors import DeviceError, PodwrightError
-from podwright.switches.state import Port, SwitchState, ranges
+from podwright.switches.state import Port, SwitchState, range_texts
 
 ALL_VLANS = frozenset(range(1, 4095))
 DEFAULT_VLAN = 1
@@ -164,9 +164,9 @@ def _native(port: Port) -> int:
     return min(ALL_VLANS - port.tagged)
 
 
-def vlan_list(vlans: frozenset[int] | Sequence[int]) -> str:
+def vlan_list(vlans: Iterable[int]) -> str:
     """VLANs as `10,20,101-140`."""
-    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in ranges(vlans))
+    return ",".join(range_texts(vlans, "-"))
 
 
 def vlan_ids(text: str) -> frozenset[int]:

@@ -43,7 +43,7 @@ class FailingRelay(lab.Relay):  # type: ignore[misc]  # a program, loaded from i
                 continue
             elif fault:
                 self._failing = (_message_id(message), fault["act"])
-            lab.send(self._to_server, self._requests.frame(message))
+            lab.send(self._to_server, self._requests.frame(self._translated(message)))
             self._greeted(message)
 
     def _from_netconfd(self, data: bytes) -> None:
@@ -71,6 +71,10 @@ class FailingRelay(lab.Relay):  # type: ignore[misc]  # a program, loaded from i
             case "garbage":
                 lab.send(1, b"%Error: process netconf restarted\r\n# ")
 
+    def _translated(self, message: bytes) -> bytes:
+        """A request as the server knows it."""
+        return message
+
     def _fault(self, message: bytes) -> dict[str, Any] | None:
         """The fault that this request meets; each comes once."""
         file = self._directory / "faults.json"
@@ -93,16 +97,16 @@ def _message_id(message: bytes) -> bytes:
     return found[1] if found else b""
 
 
-def main() -> None:
-    """Relay until either side hangs up: failing_relay.py DIRECTORY SUBSYSTEM ARGUMENT..."""
+def run(relay: type[FailingRelay]) -> None:
+    """Relay until either side hangs up: PROGRAM DIRECTORY SUBSYSTEM ARGUMENT..."""
     with subprocess.Popen(sys.argv[2:], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
         assert server.stdin is not None
         assert server.stdout is not None
         try:
-            FailingRelay(server.stdin.fileno(), server.stdout.fileno(), Path(sys.argv[1])).run()
+            relay(server.stdin.fileno(), server.stdout.fileno(), Path(sys.argv[1])).run()
         finally:
             server.terminate()
 
 
 if __name__ == "__main__":
-    main()
+    run(FailingRelay)

@@ -20,16 +20,9 @@ from tests.devices.failing_proxy import FailingProxy
 from tests.devices.processes import running
 
 ROOT = Path(__file__).parents[2]
-RELAY = Path(__file__).with_name("failing_relay.py")
+HERE = Path(__file__).parent
 LAB_YANG = ROOT / "podwright/lab/files/pod_switch/usr/share/yang/podwright-lab"
 YUMA_YANG = Path("/usr/share/yuma/modules")
-OPENCONFIG = (
-    "openconfig-interfaces",
-    "openconfig-if-ethernet",
-    "openconfig-vlan",
-    "openconfig-spanning-tree",
-    "openconfig-network-instance",
-)
 SSHD = """
 ListenAddress 127.0.0.1
 Port {port}
@@ -93,9 +86,31 @@ class NetconfServer:
         return Access("127.0.0.1", port, getpass.getuser(), self.directory / "key", self.directory / "known_hosts")
 
 
+@dataclass(frozen=True)
+class Flavour:
+    """What a server passes for."""
+
+    modules: tuple[str, ...]
+    yang: Path
+    relay: Path = HERE / "failing_relay.py"
+
+
+OPENCONFIG = Flavour(
+    (
+        "openconfig-interfaces",
+        "openconfig-if-ethernet",
+        "openconfig-vlan",
+        "openconfig-spanning-tree",
+        "openconfig-network-instance",
+    ),
+    LAB_YANG,
+)
+JUNOS = Flavour(("junos-switching",), HERE / "yang", HERE / "junos_relay.py")
+
+
 @contextmanager
 def netconf_server(
-    directory: Path, modules: tuple[str, ...] = OPENCONFIG, yang: Path = LAB_YANG, with_startup: bool = False
+    directory: Path, flavour: Flavour = OPENCONFIG, *, with_startup: bool = False
 ) -> Iterator[NetconfServer]:
     """A server with nothing configured, which ends with the block."""
     port = _free_port()
@@ -106,7 +121,7 @@ def netconf_server(
             port=port,
             directory=directory,
             python=sys.executable,
-            relay=RELAY,
+            relay=flavour.relay,
             subsystem=shutil.which("netconf-subsystem", path="/usr/sbin"),
         )
     )
@@ -119,8 +134,8 @@ def netconf_server(
         "--no-startup",
         f"--with-startup={str(with_startup).lower()}",
         f"--ncxserver-sockname={directory}/netconfd.sock",
-        f"--modpath={yang}:{YUMA_YANG}",
-        *(f"--module={module}" for module in modules),
+        f"--modpath={flavour.yang}:{YUMA_YANG}",
+        *(f"--module={module}" for module in flavour.modules),
     ]
     with (
         running(

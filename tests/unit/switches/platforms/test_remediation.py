@@ -15,9 +15,10 @@ from podwright.switches.remediation import remediation
 from podwright.switches.state import Port, SwitchState, applied, difference
 from tests.devices.running import Running
 
-from .cli_states import DIALECTS, states_of
+from ..states import states_of
 
 DRIVERS = {"eos": eos.Driver, "ios": ios.Driver, "nxos": nxos.Driver}
+DIALECTS = {"eos": eos.DIALECT, "ios": ios.DIALECT, "nxos": nxos.DIALECT}
 FEW = 20  # states are large, and there are three platforms
 CLI = sorted(DRIVERS)
 
@@ -135,5 +136,5 @@ def test_port_is_made_a_switched_one_where_that_is_no_default() -> None:
 
 
 def test_what_the_platform_cannot_be_is_not_rendered() -> None:
-    with pytest.raises(PodwrightError, match="vlans.1004: the switch has the VLANs 1,1002-1005 by itself"):
+    with pytest.raises(PodwrightError, match=r"vlans\.1004: the switch has the VLANs 1,1002-1005 by itself"):
         commands("ios", SwitchState({}, {}), SwitchState({1004: "x"}, {}))
