@@ -24,7 +24,8 @@ options:
     description: The driver, when O(state) does not name it.
     type: str
   port:
-    description: TCP port of the management protocol, when O(state) does not name it; 830 otherwise.
+    description: TCP port of the management protocol, when O(state) does not name it;
+      the platform's own otherwise, which is 22 for SSH and 830 for NETCONF.
     type: int
   known_hosts_file:
     description:

@@ -18,6 +18,7 @@ from podwright.errors import PodwrightError
 from podwright.switches.access import Access
 from podwright.switches.converge import converge
 from podwright.switches.driver import open_driver
+from podwright.switches.platforms import default_port
 from podwright.switches.state import SwitchState, as_data, forwarding_as_data, from_data
 
 
@@ -41,7 +42,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
         if not platform:
             raise AnsibleActionFail("pod_switch: which driver? Give the device's state, or platform")
         try:
-            access = self._access(arguments["port"] or state.get("port") or 830, arguments["known_hosts_file"])
+            port = arguments["port"] or state.get("port") or default_port(platform)
+            access = self._access(port, arguments["known_hosts_file"])
             access = replace(access, probes=_probes(arguments["probes"]))
             with closing(open_driver(platform, access)) as driver:
                 outcome = converge(driver, from_data(state.get("switch") or {}), dry_run=self._task.check_mode)
