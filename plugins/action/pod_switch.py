@@ -48,7 +48,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
             with closing(open_driver(platform, access)) as driver:
                 outcome = converge(driver, from_data(state.get("switch") or {}), dry_run=self._task.check_mode)
         except PodwrightError as error:
-            raise AnsibleActionFail(str(error)) from error
+            raise AnsibleActionFail(str(error)) from None  # Ansible would add the text of every cause to ours
         return result | {
             "changed": bool(outcome.change),
             "diff": {"before": _yaml(outcome.before), "after": _yaml(outcome.after)},
