@@ -12,7 +12,8 @@ import pytest
 from podwright.errors import DeviceError, SessionLost
 from podwright.switches import ssh_cli
 from podwright.switches.driver import find_platform, open_driver
-from podwright.switches.state import Port, SwitchState, applied, difference
+from podwright.switches.port_status import forwarding
+from podwright.switches.state import Port, PortForwarding, SwitchState, applied, difference
 from tests.devices.cli_switch import FAKENOS_NAMES, CliSwitch, cli_switch
 from tests.devices.processes import eventually
 
@@ -204,3 +205,40 @@ def test_port_that_is_routed_or_not_there_is_not_touched(switch: CliSwitch) -> N
             with pytest.raises(DeviceError, match=f"ports\\.{port(switch.platform, number)}: {reason}"):
                 driver.apply(difference(now, wanted), now)
     assert is_as_before(switch)
+
+
+@pytest.mark.parametrize("running_switch", ["nxos"], indirect=True)
+def test_what_ports_do_is_read_from_what_nexus_switches_told(running_switch: CliSwitch) -> None:
+    """FakeNOS has the answers of real ones: Ethernet1/1 is up in VLAN 3, Ethernet1/2 has no transceiver."""
+    terminal = ssh_cli.Terminal(running_switch.access, ("terminal length 0",))
+    with closing(terminal):
+        switchport = terminal.run("show interfaces switchport", "read the state")
+        status = terminal.run("show interface status", "read the state")
+    names = ("Ethernet1/1", "Ethernet1/2", "Ethernet9/9")
+    configured = SwitchState(dict.fromkeys((3, 5, 6), ""), dict.fromkeys(names, Port("trunk")))
+    assert forwarding("cisco_nxos", switchport, status, configured) == {
+        "Ethernet1/1": PortForwarding(frozenset(), 3, link_up=True, spanning_tree="unknown"),
+        "Ethernet1/2": PortForwarding(frozenset({3, 6}), 5, link_up=False, spanning_tree="unknown"),
+    }
+
+
+@pytest.mark.parametrize("running_switch", ["ios"], indirect=True)
+def test_what_ports_carry_is_read_from_what_catalyst_switches_told(running_switch: CliSwitch) -> None:
+    terminal = ssh_cli.Terminal(running_switch.access, ("terminal length 0",))
+    with closing(terminal):
+        switchport = terminal.run("show interfaces switchport", "read the state")
+    status = (
+        "Port      Name   Status       Vlan       Duplex  Speed Type\nTe5/0/1          {} trunk full 10G 10GBase-SR\n"
+    )
+    ports = {"TenGigabitEthernet5/0/1": Port("trunk"), "GigabitEthernet5/0/1": Port("trunk")}
+    configured = SwitchState(dict.fromkeys((1, 12, 33, 37, 940), ""), ports)
+    up, off = (
+        forwarding("cisco_ios", switchport, status.format(link), configured) for link in ("connected", "disabled")
+    )
+    assert up == {"TenGigabitEthernet5/0/1": PortForwarding(frozenset({12, 33, 940}), 1, True, "unknown")}
+    assert off == {"TenGigabitEthernet5/0/1": PortForwarding(frozenset(), None, False, "unknown")}
+
+
+def test_answers_that_cannot_be_read_are_named() -> None:
+    with pytest.raises(DeviceError, match="`show interfaces switchport` answered what ntc-templates cannot read"):
+        forwarding("cisco_ios", "lorem ipsum", "", SwitchState({}, {}))
