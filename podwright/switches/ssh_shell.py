@@ -62,7 +62,10 @@ class Shell:
             channel.shutdown_write()
             printed = channel.makefile("rb").read().decode(errors="replace")
             said = channel.makefile_stderr("rb").read().decode(errors="replace")
-            status = channel.recv_exit_status()
+            # paramiko itself would wait for an exit status without end; it has none (-1) when the connection is lost.
+            if not channel.status_event.wait(REPLY_TIMEOUT_S) or channel.exit_status < 0:
+                raise EOFError("the connection ended before the command did")
+            status = channel.exit_status
             channel.close()
         except (paramiko.SSHException, OSError, EOFError) as error:
             self.close()
