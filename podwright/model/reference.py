@@ -87,7 +87,7 @@ _OPTIONAL = {
     "state_directory": "`.podwright`",
     "database": "`leases.db`",
     "plugin": "**required**",
-    "port": "22 where that is a command line over SSH, 830 for NETCONF",
+    "port": "22 where that is SSH, 830 for NETCONF",
 }
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pkgutil import iter_modules
 
-_OVER_SSH = frozenset({"eos", "ios", "nxos", "sonic"})
-"""The platforms whose management protocol is their command line over SSH; that of all others is NETCONF."""
+_OVER_SSH = frozenset({"eos", "ios", "nxos", "openvswitch", "sonic"})
+"""The platforms that are reached by SSH, for a command line or a database; all others by NETCONF."""
 
 
 def platform_names() -> tuple[str, ...]:

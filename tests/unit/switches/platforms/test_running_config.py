@@ -206,6 +206,8 @@ def test_all_that_the_platform_cannot_be_is_said_at_once() -> None:
         "vlans.1003: 'token ring' is not a VLAN name; give at most 32 printable ASCII characters without a space",
         f"vlans.20: '{'x' * 33}' is not a VLAN name; give at most 32 printable ASCII characters without a space",
         "ports.Gi1/0/1: not the name of a port; write it in full, as the switch does: GigabitEthernet1/0/1",
-        "ports.GigabitEthernet1/0/2.description: 'two  spaces' is not a description; "  # noqa: ISC004
-        "give at most 200 printable ASCII characters, with single spaces between words",
+        (
+            "ports.GigabitEthernet1/0/2.description: 'two  spaces' is not a description; "
+            "give at most 200 printable ASCII characters, with single spaces between words"
+        ),
     ]
