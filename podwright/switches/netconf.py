@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -18,6 +18,7 @@ from ncclient.transport.errors import AuthenticationError, SessionCloseError
 from podwright.errors import DeviceError, SessionLost
 from podwright.switches.access import Access
 from podwright.switches.ssh import CONNECT_TIMEOUT_S, known_host_key
+from podwright.switches.state import SwitchState
 
 # ncclient looks for bytes to send every TICK seconds, 0.1 unless told: 100 ms per request instead of 2.
 ncclient.transport.session.TICK = 0.001
@@ -54,6 +55,20 @@ class Session:
         """`<data>` of the running configuration, as an lxml element."""
         with self._asking("read the running configuration"):
             return self._opened().get_config("running", _filter(subtrees)).data_ele
+
+    def understood(self, parse: Callable[[Any], SwitchState], data: Any) -> SwitchState:
+        """What a configuration says.
+
+        Raises:
+            DeviceError: values in it are none that its models allow.
+        """
+        try:
+            return parse(data)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise DeviceError(
+                f"{self._access.where}: cannot understand the configuration that the switch tells: {error}; compare "
+                "its models with those of its platform's driver"
+            ) from error
 
     def operational(self, subtrees: str) -> Any:
         """`<data>` of configuration and state."""

@@ -6,7 +6,6 @@ import json
 from contextlib import closing
 from pathlib import Path
 
-import pytest
 import yaml
 
 from podwright.report import verdict
@@ -73,9 +72,11 @@ def test_one_switch_that_fails_stops_no_other_and_the_report_says_which(tmp_path
         assert seen(sw1).vlans == {101: "acme"}
 
 
-@pytest.mark.parametrize("probe", ["192.0.2.11", "192.0.2.11:ssh"])
-def test_probe_that_is_none_is_refused_before_a_switch_is_touched(
-    openconfig_server: NetconfServer, tmp_path: Path, probe: str
+def test_probes_that_are_none_are_refused_before_a_switch_is_touched(
+    openconfig_server: NetconfServer, tmp_path: Path
 ) -> None:
-    result = deploy(tmp_path, {"sw1": openconfig_server}, probes=[probe])
-    assert f"pod_switch: probes: {probe}: give address:port, as in 192.0.2.11:22" in result.failures[0].message
+    result = deploy(tmp_path, {"sw1": openconfig_server}, probes=["192.0.2.11", "192.0.2.12:22", "192.0.2.13:ssh"])
+    assert (
+        "pod_switch: probes: 192.0.2.11, 192.0.2.13:ssh: give address:port, as in 192.0.2.11:22"
+        in result.failures[0].message
+    )
