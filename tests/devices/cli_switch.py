@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from podwright.switches.access import Access
 from podwright.switches.driver import find_platform
 from podwright.switches.state import SwitchState
 from tests.devices.processes import running
+from tests.devices.sshd import free_port, listens
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv/simulator/bin/python"
@@ -68,21 +68,10 @@ def cli_switch(platform: str, directory: Path, configuration: str) -> Iterator[C
     for name, key_type in key_types:
         subprocess.run(["ssh-keygen", "-q", *key_type, "-N", "", "-f", directory / name], check=True)
     (directory / "running").write_text(configuration)
-    port = _free_port()
+    port = free_port()
     switch = CliSwitch(platform, directory, port)
     switch.set()
     (directory / "known_hosts").write_text(f"[127.0.0.1]:{port} {(directory / 'host_key.pub').read_text()}")
     command = [PYTHON, "-m", "tests.devices.cli_simulator", directory, str(port), FAKENOS_NAMES[platform]]
-    with running(command, lambda: _listens(port), directory / "log", {"PYTHONPATH": str(ROOT)}):
+    with running(command, lambda: listens(port), directory / "log", {"PYTHONPATH": str(ROOT)}):
         yield switch
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as client:
-        return client.connect_ex(("127.0.0.1", port)) == 0

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
 import signal
-import socket
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,22 +15,11 @@ from typing import Any, Literal
 import jsonpatch
 
 from podwright.switches.access import Access
-from tests.devices.processes import running
+from tests.devices.sshd import access_to, free_port, sshd
 
 COMMANDS = Path(__file__).with_name("sonic_commands.py")
 # bash(1) reads ~/.bashrc for a command over ssh, which may take longer than the command, unless SHLVL is above 1.
-SSHD = """
-ListenAddress 127.0.0.1
-Port {port}
-HostKey {directory}/host_key
-AuthorizedKeysFile {directory}/key.pub
-PidFile none
-StrictModes no
-UsePAM no
-PasswordAuthentication no
-PermitRootLogin prohibit-password
-SetEnv PATH={directory}/bin:/usr/bin:/bin SHLVL=2
-"""
+ENVIRONMENT = "SetEnv PATH={directory}/bin:/usr/bin:/bin SHLVL=2"
 
 
 @dataclass(frozen=True)
@@ -45,7 +31,7 @@ class SonicHost:
 
     @property
     def access(self) -> Access:
-        return Access("127.0.0.1", self.port, getpass.getuser(), self.directory / "key", self.directory / "known_hosts")
+        return access_to(self.directory, self.port)
 
     def tables(self, name: str = "config_db") -> dict[str, Any]:
         tables: dict[str, Any] = json.loads((self.directory / f"{name}.json").read_text())
@@ -76,18 +62,10 @@ class SonicHost:
 @contextmanager
 def sonic_host(directory: Path) -> Iterator[SonicHost]:
     """A host until the end of the block."""
-    for name in ("host_key", "key"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", directory / name], check=True)
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
-    Path("/run/sshd").mkdir(exist_ok=True)  # sshd(8): where its unprivileged part is locked in
-    (directory / "sshd_config").write_text(SSHD.format(port=port, directory=directory))
-    (directory / "known_hosts").write_text(f"127.0.0.1 {(directory / 'host_key.pub').read_text()}")
     _install_commands(directory)
-    host = SonicHost(directory, port)
+    host = SonicHost(directory, free_port())
     host.hurry(1)
-    sshd = ["/usr/sbin/sshd", "-D", "-e", "-f", directory / "sshd_config"]
-    with running(sshd, lambda: _listens(port), directory / "log"):
+    with sshd(directory, host.port, ENVIRONMENT.format(directory=directory)):
         try:
             yield host
         finally:
@@ -103,8 +81,3 @@ def _install_commands(directory: Path) -> None:
         file = directory / "bin" / name
         file.write_text(f"#!/bin/sh\n{script}\n")
         file.chmod(0o755)
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as client:
-        return client.connect_ex(("127.0.0.1", port)) == 0
