@@ -12,7 +12,7 @@ import paramiko
 
 from podwright.errors import DeviceError, SessionLost
 from podwright.switches.access import Access
-from podwright.switches.ssh import connect
+from podwright.switches.ssh import connect, reason
 
 REPLY_TIMEOUT_S = 30
 """For a prompt after a command. A device writes its whole configuration in less."""
@@ -194,7 +194,7 @@ class Terminal:
             raise
         except (paramiko.SSHException, OSError, EOFError) as error:
             self.close()
-            raise SessionLost(f"{self._access.where}: cannot {intent}: {error or type(error).__name__}") from error
+            raise SessionLost(f"{self._access.where}: cannot {intent}: {reason(self._access, error)}") from error
 
 
 def probe(access: Access, prepare: Sequence[str]) -> None:

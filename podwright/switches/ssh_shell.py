@@ -9,7 +9,7 @@ import paramiko
 
 from podwright.errors import DeviceError, SessionLost
 from podwright.switches.access import Access
-from podwright.switches.ssh import connect
+from podwright.switches.ssh import connect, reason
 
 REPLY_TIMEOUT_S = 60
 """For a command to end."""
@@ -69,7 +69,6 @@ class Shell:
             channel.close()
         except (paramiko.SSHException, OSError, EOFError) as error:
             self.close()
-            raise SessionLost(
-                f"{self._access.where}: cannot {intent}: `{join(command)}`: {error or type(error).__name__}"
-            ) from error
+            where = f"{self._access.where}: cannot {intent}: `{join(command)}`"
+            raise SessionLost(f"{where}: {reason(self._access, error)}") from error
         return status, printed, said

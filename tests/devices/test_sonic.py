@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -122,3 +125,20 @@ def test_switch_that_has_not_started_is_said(host: SonicHost) -> None:
 def test_nothing_but_ours_leaves_the_session(host: SonicHost) -> None:
     with closing(open_driver("sonic", host.access)) as driver:
         assert "SNMP_COMMUNITY" not in driver.collect()
+
+
+def test_key_that_the_switch_does_not_know(host: SonicHost, tmp_path: Path) -> None:
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "other"], check=True)
+    access = replace(host.access, key_file=tmp_path / "other")
+    with closing(open_driver("sonic", access)) as driver, pytest.raises(SessionLost) as refused:
+        driver.read()
+    assert f"the switch refuses {access.user} with the key {tmp_path}/other; let that user log in" in str(refused.value)
+
+
+def test_switch_that_shows_another_host_key(host: SonicHost, tmp_path: Path) -> None:
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "other"], check=True)
+    (tmp_path / "known_hosts").write_text(f"127.0.0.1 {(tmp_path / 'other.pub').read_text()}")
+    access = replace(host.access, known_hosts_file=tmp_path / "known_hosts")
+    with closing(open_driver("sonic", access)) as driver, pytest.raises(SessionLost) as refused:
+        driver.read()
+    assert f"the switch shows no host key that {tmp_path}/known_hosts has" in str(refused.value)
