@@ -33,8 +33,14 @@ APT_INSTALL := DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install
 install: $(VENV)/.installed
 	@$(call need,$$($(BIN)/podwright lab requirements))
 
-test-packages:
+test-packages: $(VENV)/.simulator
 	@tests/install-packages.sh $(TEST_PACKAGES)
+
+# The simulator of switches has an environment of its own: what it needs would take newer packages away from us.
+$(VENV)/.simulator: tests/devices/requirements.txt $(VENV)/.installed
+	$(PYTHON) -m venv $(VENV)/simulator
+	$(VENV)/simulator/bin/pip install --quiet --requirement $<
+	touch $@
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(call need,$$($(PYTHON) -c 'import ensurepip' 2>/dev/null || echo python3-venv))

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Literal, TypeVar
 
 from ntc_templates.parse import ParsingException, parse_output
+from textfsm.parser import TextFSMError
 
 from podwright.errors import DeviceError
 from podwright.switches.running_config import ALL_VLANS, vlan_ids
@@ -96,6 +97,6 @@ def _split(name: str) -> tuple[str, str]:
 def _rows(platform: str, command: str, answer: str) -> list[Row]:
     try:
         rows: list[Row] = parse_output(platform=platform, command=command, data=answer)
-    except ParsingException as error:
+    except (ParsingException, TextFSMError) as error:
         raise DeviceError(f"`{command}` answered what ntc-templates cannot read: {error}") from error
     return rows

@@ -31,10 +31,10 @@ _SWITCHED_PORT = re.compile(r"interface ((?!App)(?:\w*(?:Ethernet|GigE)|[Pp]ort-
 _VLANS = re.compile(r"vlan (\d[\d,-]*)")
 # What makes an interface something else than a switched port of its own: a routed one, or a member of a channel.
 _FOREIGN = (
-    *("no switchport", "ip address", "no ip address", "vrf ", "channel-group ", "encapsulation "),
+    *("ip address", "no ip address", "vrf ", "channel-group ", "encapsulation "),
     *("switchport mode dot1q-tunnel", "switchport mode private-vlan", "switchport mode fabricpath"),
 )
-_OURS = ("description ", "shutdown", "no shutdown", "switchport", "spanning-tree ", *_FOREIGN)
+_OURS = ("description ", "shutdown", "no shutdown", "switchport", "no switchport", "spanning-tree ", *_FOREIGN)
 
 
 @dataclass(frozen=True)
@@ -247,7 +247,7 @@ def _priority(dialect: Dialect, heads: set[str]) -> int | None:
 
 def _port(dialect: Dialect, lines: Sequence[str], down: bool) -> Port | None:
     """A switched port of its own that is in use."""
-    if any(line.startswith(_FOREIGN) for line in lines) or set(lines) <= {"shutdown", "no shutdown", "switchport"}:
+    if _is_foreign(lines) or set(lines) <= {"shutdown", "no shutdown", "switchport"}:
         return None
     trunk = "switchport mode trunk" in lines
     # A port that negotiates may become a trunk: what it may carry counts.
@@ -324,8 +324,12 @@ def ports_of(text: str) -> tuple[frozenset[str], frozenset[str]]:
     found = {
         named[1]: lines for head, *lines in sections_in(text) if (named := _SWITCHED_PORT.fullmatch(head)) is not None
     }
-    foreign = {name for name, lines in found.items() if any(line.startswith(_FOREIGN) for line in lines)}
+    foreign = {name for name, lines in found.items() if _is_foreign(lines)}
     return frozenset(found), frozenset(foreign)
+
+
+def _is_foreign(lines: Sequence[str]) -> bool:
+    return "no switchport" in lines or any(line.startswith(_FOREIGN) for line in lines)
 
 
 def check(dialect: Dialect, state: SwitchState) -> None:

@@ -35,6 +35,21 @@ def connect(access: Access) -> paramiko.Transport:
     return transport
 
 
+def reason(access: Access, error: Exception) -> str:
+    """What is wrong with a connection, and what to do about it."""
+    if isinstance(error, paramiko.AuthenticationException):
+        return (
+            f"the switch refuses {access.user} with the key {access.key_file}; let that user log in there with its "
+            "public half"
+        )
+    if isinstance(error, paramiko.BadHostKeyException) or "host key" in str(error):
+        return (
+            f"the switch shows no host key that {access.known_hosts_file} has ({error}); find out why before you put "
+            "there what it shows now"
+        )
+    return f"{str(error) or type(error).__name__}; see whether the switch is up, and what its log says"
+
+
 def known_host_key(access: Access) -> paramiko.PKey:
     """The device's host key, from the known hosts.
 

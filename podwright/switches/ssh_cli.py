@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from codecs import getincrementaldecoder
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
@@ -11,7 +12,7 @@ import paramiko
 
 from podwright.errors import DeviceError, SessionLost
 from podwright.switches.access import Access
-from podwright.switches.ssh import connect
+from podwright.switches.ssh import connect, reason
 
 REPLY_TIMEOUT_S = 30
 """For a prompt after a command. A device writes its whole configuration in less."""
@@ -22,9 +23,12 @@ COLUMNS, ROWS = 511, 1000
 _CONTROL = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|[=>78])|[\x00\x07\r]")
 """What a device writes for the eye: escape sequences (ECMA-48), bells, carriage returns."""
 
-_PROMPT = re.compile(r"(?:^|\n)([^\s>#]+[>#]) ?$")
-_QUESTION = re.compile(r"([^\n]{0,80}(?:\?|\]|:|--More--)) *$")
-"""An end of what a device wrote that waits for an answer."""
+_PROMPT = re.compile(r"([^\s>#]+[>#]) ?")
+_QUESTION = re.compile(r".{0,80}(?:\?|\]|:|--More--) *")
+"""A line, not ended, that waits for an answer."""
+
+_QUIET_S = 0.1
+"""Nothing more comes after a login once a device is silent for so long."""
 
 _REFUSAL_WITHIN = 200
 """Characters at the beginning of what a `show` command answers in which a refusal would be."""
@@ -120,6 +124,7 @@ class Terminal:
             if self._mode.endswith(">"):
                 self._ask("enable", "log in")
             if not self._mode.endswith("#"):
+                self.close()
                 raise DeviceError(
                     f"{self._access.where}: user {self._access.user} may not configure the switch; give it privilege "
                     "level 15 or the role network-admin"
@@ -128,11 +133,20 @@ class Terminal:
                 self._ask(command, "log in")
 
     def _learn_prompt(self) -> None:
-        """The prompt is what comes last at first and again after an empty line: a banner may look like one, once."""
+        """The prompt is what comes last, at first and again after an empty line: a banner may look like one, once."""
         self._read("log in", "the login")
         self._ask("", "log in")
+        while self._says_more():
+            self._read("log in", "the login")
         name = re.split(r"[>#(]", self._mode)[0][:_HOST_NAME_SHOWN]
-        self._prompt = re.compile(rf"(?:^|\n)({re.escape(name)}[^\s>#]*[>#]) ?$")
+        self._prompt = re.compile(rf"({re.escape(name)}[^\s>#]*[>#]) ?")
+
+    def _says_more(self) -> bool:
+        assert self._channel is not None
+        end = time.monotonic() + _QUIET_S
+        while time.monotonic() < end and not self._channel.recv_ready():
+            time.sleep(0.01)
+        return self._channel.recv_ready()
 
     def _ask(self, command: str, intent: str) -> str:
         """What comes between the echo of a command and the next prompt."""
@@ -144,25 +158,27 @@ class Terminal:
         return rest
 
     def _read(self, intent: str, after: str) -> str:
-        """All that comes until a prompt."""
+        """All lines that come until a prompt."""
         assert self._channel is not None
         end = time.monotonic() + REPLY_TIMEOUT_S
-        received = ""
-        while not (prompt := self._prompt.search(received[-200:])):
+        decoder = getincrementaldecoder("utf-8")("replace")
+        lines, line = list[str](), ""
+        while not (prompt := self._prompt.fullmatch(_CONTROL.sub("", line))):
             self._channel.settimeout(max(0.01, end - time.monotonic()))
             try:
                 data = self._channel.recv(65536)
             except TimeoutError as error:
-                raise SessionLost(self._silence(intent, after, received)) from error
+                raise SessionLost(self._silence(intent, after, _CONTROL.sub("", line))) from error
             if not data:
                 raise SessionLost(f"{self._access.where}: cannot {intent}: the switch ended the session after {after}")
-            received = _CONTROL.sub("", received + data.decode(errors="replace"))
+            *ended, line = (line + decoder.decode(data)).split("\n")
+            lines += ended
         self._mode = prompt[1]
-        return received[: received.rfind(prompt[1])]
+        return _CONTROL.sub("", "\n".join([*lines, ""]))
 
-    def _silence(self, intent: str, after: str, received: str) -> str:
-        question = _QUESTION.search(received)
-        asked = f"; it asks: {question[1].strip()!r}" if question else ""
+    def _silence(self, intent: str, after: str, line: str) -> str:
+        """What to say of a device that waits; what it writes is shown only if it is a question: it may be a secret."""
+        asked = f"; it asks {line.strip()!r}" if _QUESTION.fullmatch(line) else ""
         return (
             f"{self._access.where}: cannot {intent}: no prompt within {REPLY_TIMEOUT_S} s after {after}{asked}; log in "
             "by hand and see what the switch does"
@@ -178,7 +194,7 @@ class Terminal:
             raise
         except (paramiko.SSHException, OSError, EOFError) as error:
             self.close()
-            raise SessionLost(f"{self._access.where}: cannot {intent}: {error or type(error).__name__}") from error
+            raise SessionLost(f"{self._access.where}: cannot {intent}: {reason(self._access, error)}") from error
 
 
 def probe(access: Access, prepare: Sequence[str]) -> None:

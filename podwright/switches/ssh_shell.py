@@ -9,7 +9,7 @@ import paramiko
 
 from podwright.errors import DeviceError, SessionLost
 from podwright.switches.access import Access
-from podwright.switches.ssh import connect
+from podwright.switches.ssh import connect, reason
 
 REPLY_TIMEOUT_S = 60
 """For a command to end."""
@@ -62,11 +62,13 @@ class Shell:
             channel.shutdown_write()
             printed = channel.makefile("rb").read().decode(errors="replace")
             said = channel.makefile_stderr("rb").read().decode(errors="replace")
-            status = channel.recv_exit_status()
+            # paramiko itself would wait for an exit status without end; it has none (-1) when the connection is lost.
+            if not channel.status_event.wait(REPLY_TIMEOUT_S) or channel.exit_status < 0:
+                raise EOFError("the connection ended before the command did")
+            status = channel.exit_status
             channel.close()
         except (paramiko.SSHException, OSError, EOFError) as error:
             self.close()
-            raise SessionLost(
-                f"{self._access.where}: cannot {intent}: `{join(command)}`: {error or type(error).__name__}"
-            ) from error
+            where = f"{self._access.where}: cannot {intent}: `{join(command)}`"
+            raise SessionLost(f"{where}: {reason(self._access, error)}") from error
         return status, printed, said

@@ -38,7 +38,7 @@ def sshd(directory: Path, port: int, more: str = "") -> Iterator[None]:
     (directory / "sshd_config").write_text(CONFIGURATION.format(port=port, directory=directory, more=more))
     Path("/run/sshd").mkdir(exist_ok=True)  # sshd(8): where its unprivileged part is locked in
     command = ["/usr/sbin/sshd", "-D", "-e", "-f", str(directory / "sshd_config")]
-    with running(command, lambda: _listens(port), directory / "sshd.log"):
+    with running(command, lambda: listens(port), directory / "sshd.log"):
         yield
 
 
@@ -55,6 +55,7 @@ def free_port() -> int:
     return port
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
+    """Whether something listens on a port of 127.0.0.1."""
     with socket.socket() as client:
         return client.connect_ex(("127.0.0.1", port)) == 0

@@ -30,6 +30,7 @@ TRIAL = "podwright-trial"
 """Name of the checkpoint, and of the systemd units that go back to it."""
 
 CHANGE = "change the configuration"
+READ = "read the running configuration"
 Tables = dict[str, dict[str, dict[str, str]]]
 
 
@@ -79,6 +80,8 @@ def load(text: str) -> Tables:
     """
     try:
         tables: Any = json.loads(text)
+        if not isinstance(tables, dict):
+            raise TypeError("it is no object")
         return {
             table: {key: dict(entry) for key, entry in tables[table].items()} for table in TABLES if table in tables
         }
@@ -210,8 +213,13 @@ class Driver:
 
     def collect(self) -> str:
         """Our tables of CONFIG_DB: the others have secrets."""
-        printed = self._shell.run(["sudo", "-n", "sonic-cfggen", "-d", "--print-data"], "read the configuration")
-        return _text(load(printed))
+        tables = load(self._shell.run(["sudo", "-n", "sonic-cfggen", "-d", "--print-data"], READ))
+        if not tables.get("PORT"):
+            raise DeviceError(
+                f"{self._access.where}: cannot {READ}: CONFIG_DB has no table PORT, which every switch has; see "
+                "whether SONiC has started"
+            )
+        return _text(tables)
 
     def forwarding(self) -> dict[str, PortForwarding] | None:
         """None: SONiC's command for it prints a table for people only."""
