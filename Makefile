@@ -27,14 +27,20 @@ bench: install test-packages
 
 # yanglint judges the payloads for switches. Of the databases, mariadb-server has the scripts by which a Galera node
 # gets its state (mariadb-server-core lacks them); those use rsync, and find its port with ss.
-TEST_PACKAGES := libyang2-tools galera-4 iproute2 mariadb-server postgresql-15 rsync
+TEST_PACKAGES := libyang2-tools galera-4 iproute2 mariadb-server netconfd openssh-server openvswitch-switch postgresql-15 rsync
 APT_INSTALL := DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends
 
 install: $(VENV)/.installed
 	@$(call need,$$($(BIN)/podwright lab requirements))
 
-test-packages:
+test-packages: $(VENV)/.simulator
 	@tests/install-packages.sh $(TEST_PACKAGES)
+
+# The simulator of switches has an environment of its own: what it needs would take newer packages away from us.
+$(VENV)/.simulator: tests/devices/requirements.txt $(VENV)/.installed
+	$(PYTHON) -m venv $(VENV)/simulator
+	$(VENV)/simulator/bin/pip install --quiet --requirement $<
+	touch $@
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(call need,$$($(PYTHON) -c 'import ensurepip' 2>/dev/null || echo python3-venv))

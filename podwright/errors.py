@@ -6,6 +6,7 @@
     │   └── DatabaseError     the database of leases cannot be used (exit code 3)
     ├── PlanError             there is no plan, or not of this inventory; plan again (exit code 3)
     ├── DeviceError           a device refused, vanished or lied (exit code 3)
+    │   └── SessionLost       it does not answer any more (exit code 3)
     └── LabError              the lab cannot start, stop or be entered (exit code 3)
 
 A message says where, what was found, what was expected and what to do.
@@ -74,6 +75,10 @@ class PlanError(PodwrightError):
 
 class DeviceError(PodwrightError):
     """A device refused a change, could not be reached or did not keep what it accepted."""
+
+
+class SessionLost(DeviceError):  # noqa: N818  (named for what happened)
+    """A device ended its session, or fell silent amid it: asking it more over that session is of no use."""
 
 
 class LabError(PodwrightError):

@@ -1,4 +1,4 @@
-"""How the controller logs in to a device."""
+"""How the controller logs in to a device, and whom it must still reach after a change."""
 
 from __future__ import annotations
 
@@ -16,3 +16,11 @@ class Access:
     key_file: Path
     known_hosts_file: Path
     """Where the device's host key is; a device whose key is not there is not spoken to."""
+
+    probes: tuple[str, ...] = ()
+    """`address:port` of hosts behind the device, which must answer TCP from here after a change if they did before."""
+
+    @property
+    def where(self) -> str:
+        """The device, as a message about it begins."""
+        return f"{self.host} port {self.port}"

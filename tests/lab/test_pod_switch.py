@@ -218,7 +218,7 @@ ACCESS = 'Change(ports={"swp5": Port("access", untagged=102, description="wrong"
 @pytest.mark.parametrize("change", [NARROWER, ACCESS])
 def test_change_of_a_controller_that_dies_is_taken_back(switches: Switches, change: str) -> None:
     """Killed after the commit on trial, where it would have looked whether the switch still answers."""
-    body = f"driver._session._probe = lambda _: os.kill(os.getpid(), 9)\ndriver.apply({change})"
+    body = f"driver._session.probe = lambda: os.kill(os.getpid(), 9)\ndriver.apply({change}, driver.read())"
     switches.driver(SW1, body, status=-signal.SIGKILL)
     eventually(lambda: switches.bring(SW1, POD[SW1], "--check").get("changed"), False)
     eventually(switches.frames, COMES_OUT)
@@ -234,11 +234,12 @@ def test_change_after_which_the_switch_does_not_answer_is_taken_back(switches: S
     printed = switches.driver(
         SW1,
         f"driver.read()\nsubprocess.run({[*ssh, refuse]!r}, check=True)\n"
-        f"try:\n    driver.apply({NARROWER})\nexcept DeviceError as error:\n    print(error)",
+        f"try:\n    driver.apply({NARROWER}, driver.read())\nexcept DeviceError as error:\n    print(error)",
     )
     switches.lab.ssh(SW1, "nft delete table ip t")
     assert printed == (
         f"{switches.addresses[SW1]} port 830: cannot log in: [Errno 111] Connection refused; "
+        "see whether the switch is up, and what its log says; "
         "that was after the change, which the device takes back by itself\n"
     )
     eventually(lambda: switches.bring(SW1, POD[SW1], "--check").get("changed"), False)
@@ -252,7 +253,7 @@ def test_change_that_the_switch_refuses_leaves_it_as_it_was(switches: Switches) 
 
 
 def test_candidate_that_another_session_left_is_not_committed(switches: Switches) -> None:
-    stale = f"driver._session._opened().edit_config(driver.render({NARROWER}), target='candidate')"
+    stale = f"driver._session._opened().edit_config(driver.render({NARROWER}, driver.read()), target='candidate')"
     switches.driver(SW1, stale)
     assert switches.bring(SW1, {**POD[SW1], "spanning_tree": {"priority": 0}})["changed"]
     assert switches.bring(SW1, POD[SW1])["observed"]["ports"]["swp5"]["tagged"] == [20]
@@ -262,7 +263,8 @@ def test_lock_of_another_session_is_named(switches: Switches) -> None:
     printed = switches.driver(
         SW1,
         "other = open_driver('openconfig_netconf', access)._session._opened()\nother.lock('candidate')\n"
-        f"print(other.session_id)\ntry:\n    driver.apply({NARROWER})\nexcept DeviceError as error:\n    print(error)",
+        "print(other.session_id)\n"
+        f"try:\n    driver.apply({NARROWER}, driver.read())\nexcept DeviceError as error:\n    print(error)",
     )
     session, error = printed.splitlines()
     assert error == (

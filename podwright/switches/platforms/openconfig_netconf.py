@@ -9,8 +9,9 @@ from lxml import etree
 from lxml.builder import ElementMaker
 
 from podwright.switches.access import Access
-from podwright.switches.state import Change, Port, PortForwarding, SwitchState, ranges
-from podwright.switches.transaction import Session
+from podwright.switches.netconf import NETCONF, OPERATION, Session, as_text
+from podwright.switches.state import Change, Port, PortForwarding, SwitchState, applied, difference, range_texts
+from podwright.switches.transaction import commit
 
 INTERFACES = "http://openconfig.net/yang/interfaces"
 ETHERNET = "http://openconfig.net/yang/interfaces/ethernet"
@@ -20,11 +21,10 @@ NETWORK_INSTANCE_TYPES = "http://openconfig.net/yang/network-instance-types"
 SPANNING_TREE = "http://openconfig.net/yang/spanning-tree"
 SPANNING_TREE_TYPES = "http://openconfig.net/yang/spanning-tree/types"
 INTERFACE_TYPES = "urn:ietf:params:xml:ns:yang:iana-if-type"
-NETCONF = "urn:ietf:params:xml:ns:netconf:base:1.0"
 
 PATHS = {"if": INTERFACES, "eth": ETHERNET, "vlan": VLAN, "ni": NETWORK_INSTANCE, "stp": SPANNING_TREE}
-# RFC 6241 section 7.2: what to do with an element of <edit-config>; the default is to merge.
-OPERATION = f"{{{NETCONF}}}operation"
+# Prefixes in the values of identities.
+PREFIXES = ("ianaift", "oc-ni-types", "oc-stp-types")
 REPLACE = {OPERATION: "replace"}
 REMOVE = {OPERATION: "remove"}
 
@@ -52,38 +52,53 @@ class Driver:
 
     def read(self) -> SwitchState:
         """The running configuration."""
-        return parse(self._session.running(FILTER))
+        return self._session.understood(parse_data, self._session.running(FILTER))
+
+    def collect(self) -> str:
+        """The `<data>` of a `<get-config>`, indented."""
+        return as_text(self._session.running(FILTER), PREFIXES)
 
     def forwarding(self) -> dict[str, PortForwarding] | None:
         """What the `state` containers say; None when the device has none."""
         return parse_forwarding(self._session.operational(FILTER))
 
-    def render(self, change: Change) -> str:
-        """The `<config>` of an `<edit-config>`."""
+    def render(self, change: Change, before: SwitchState) -> str:
+        """The `<config>` of an `<edit-config>`; what the device is before it does not matter."""
+        del before
         return render(change)
 
-    def apply(self, change: Change) -> None:
+    def apply(self, change: Change, before: SwitchState) -> None:
         """Commit a change, confirmed over a connection made after it."""
-        self._session.commit(render(change))
+        commit(self._session, self.render(change, before), self.read, applied(change, before))
 
     def close(self) -> None:
         """Close the session."""
         self._session.close()
 
 
+def configuration(state: SwitchState) -> str:
+    """The `<data>` that a `<get-config>` of such a device answers, as far as podwright configures it."""
+    data = etree.Element(f"{{{NETCONF}}}data", nsmap={"nc": NETCONF})
+    data.extend(_subtrees(difference(SwitchState({}, {}, None), state)))
+    for element in data.iter():
+        element.attrib.pop(OPERATION, None)
+    return as_text(data, PREFIXES)
+
+
 def render(change: Change) -> str:
     """The `<config>` that makes a change: what differs and nothing else."""
     config = etree.Element(f"{{{NETCONF}}}config", nsmap={"nc": NETCONF})
+    config.extend(_subtrees(change))
+    return as_text(config, PREFIXES)
+
+
+def _subtrees(change: Change) -> Iterator[Any]:
     if change.ports:
-        config.append(interfaces.interfaces(*(_interface(name, port) for name, port in change.ports.items())))
+        yield interfaces.interfaces(*(_interface(name, port) for name, port in change.ports.items()))
     if change.vlans:
-        config.append(_default_instance(change))
+        yield _default_instance(change)
     if change.ports or change.priority is not None:
-        config.append(_stp(change))
-    etree.cleanup_namespaces(config, keep_ns_prefixes=["nc", "ianaift", "oc-ni-types", "oc-stp-types"])
-    etree.indent(config)
-    text: str = etree.tostring(config, encoding="unicode")
-    return text + "\n"
+        yield _stp(change)
 
 
 def _interface(name: str, port: Port | None) -> Any:
@@ -107,12 +122,8 @@ def _membership(port: Port) -> list[Any]:
     if port.untagged is not None:
         members.append(vlan("native-vlan" if port.mode == "trunk" else "access-vlan", str(port.untagged)))
     if port.mode == "trunk":
-        members += [vlan("trunk-vlans", text) for text in _range_texts(port.vlans)]
+        members += [vlan("trunk-vlans", text) for text in range_texts(port.vlans, "..")]
     return members
-
-
-def _range_texts(vlans: frozenset[int]) -> list[str]:
-    return [str(first) if first == last else f"{first}..{last}" for first, last in ranges(vlans)]
 
 
 def _default_instance(change: Change) -> Any:
@@ -169,7 +180,12 @@ def _stp_port(name: str, port: Port | None) -> Any:
     return spanning_tree.interface(spanning_tree.name(name), spanning_tree.config(spanning_tree.name(name), edge))
 
 
-def parse(running: Any) -> SwitchState:
+def parse(text: str) -> SwitchState:
+    """The switching configuration in the text of a `<data>`, as `configuration` renders it or a device tells it."""
+    return parse_data(etree.fromstring(text.encode()))
+
+
+def parse_data(running: Any) -> SwitchState:
     """The switching configuration in the `<data>` of a `<get-config>`; ports that are not switched are not ours."""
     vlans = {
         int(found.findtext("ni:vlan-id", namespaces=PATHS)): found.findtext("ni:config/ni:name", "", namespaces=PATHS)

@@ -30,9 +30,10 @@ def test_only_what_differs_changes(case: dict[str, Any]) -> None:
 
 
 def test_payload(case: dict[str, Any]) -> None:
-    change = difference(from_data(case["current"]), from_data(case["desired"]))
+    current = from_data(case["current"])
+    change = difference(current, from_data(case["desired"]))
     for platform, payload in case["payload"].items():
-        assert open_driver(platform, NOWHERE).render(change) == payload
+        assert open_driver(platform, NOWHERE).render(change, current) == payload
 
 
 def test_change_leads_to_the_desired_state(case: dict[str, Any]) -> None:

@@ -33,12 +33,12 @@ EMPTY = SwitchState({}, {}, None)
 
 @given(state=switch_states())
 def test_what_is_rendered_reads_back_the_same(state: SwitchState) -> None:
-    assert parse(etree.fromstring(render(difference(EMPTY, state)))) == state
+    assert parse(render(difference(EMPTY, state))) == state
 
 
 def port_of(switched_vlan: str, config: str = "") -> Port:
     state = parse(
-        etree.fromstring(f"""
+        f"""
         <data>
           <interfaces xmlns="http://openconfig.net/yang/interfaces">
             <interface>
@@ -49,7 +49,7 @@ def port_of(switched_vlan: str, config: str = "") -> Port:
               </ethernet>
             </interface>
           </interfaces>
-        </data>""")
+        </data>"""
     )
     assert state.ports is not None
     return state.ports["Ethernet1"]
@@ -71,11 +71,16 @@ def test_interface_that_is_not_switched_is_not_ours() -> None:
             <interface><name>Management1</name><config><name>Management1</name></config></interface>
           </interfaces>
         </data>"""
-    assert parse(etree.fromstring(management)) == EMPTY
+    assert parse(management) == EMPTY
 
 
 def test_device_without_state_tells_nothing_of_its_forwarding() -> None:
     assert parse_forwarding(etree.fromstring("<data/>")) is None
+
+
+def payload_of(path: Path) -> str:
+    payload: str = yaml.safe_load(path.read_text())["payload"]["openconfig_netconf"]
+    return payload
 
 
 @pytest.fixture(scope="module")
@@ -89,12 +94,13 @@ def published_yang() -> Path:
 
 
 @pytest.mark.parametrize(
-    "path", [path for path in CASES if "</nc:config>" in path.read_text()], ids=lambda path: path.stem
+    "path", [path for path in CASES if "</nc:config>" in payload_of(path)], ids=lambda path: path.stem
 )
 @pytest.mark.parametrize("flavour", ["published", "lab"])
 def test_payload_is_valid_by_the_modules(path: Path, flavour: str, published_yang: Path, tmp_path: Path) -> None:
-    payload = yaml.safe_load(path.read_text())["payload"]["openconfig_netconf"]
-    done = validate(payload, [published_yang] if flavour == "published" else [LAB_YANG, published_yang], tmp_path)
+    done = validate(
+        payload_of(path), [published_yang] if flavour == "published" else [LAB_YANG, published_yang], tmp_path
+    )
     assert done.returncode == 0, done.stderr
 
 

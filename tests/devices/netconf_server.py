@@ -1,0 +1,130 @@
+"""A real NETCONF server: Debian's netconfd with the lab's modules behind sshd, and a TCP proxy that can fail."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from podwright.switches.access import Access
+from tests.devices.failing_proxy import FailingProxy
+from tests.devices.processes import running
+from tests.devices.sshd import access_to, free_port, sshd
+
+ROOT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
+LAB_YANG = ROOT / "podwright/lab/files/pod_switch/usr/share/yang/podwright-lab"
+YUMA_YANG = Path("/usr/share/yuma/modules")
+SUBSYSTEM = (
+    "Subsystem netconf {python} -I -S {relay} {directory} {netconf_subsystem} "
+    "--ncxserver-sockname={port}@{directory}/netconfd.sock"
+)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What goes wrong, once: at the first request in which the regular expression `at` is found, or at its reply."""
+
+    at: str
+    moment: Literal["request", "reply"]
+    act: Literal["cut", "freeze", "refuse", "unplug", "bend", "half", "nonsense"]
+
+
+@dataclass(frozen=True)
+class NetconfServer:
+    """A server that runs."""
+
+    directory: Path
+    port: int
+    proxy: FailingProxy
+
+    @property
+    def access(self) -> Access:
+        """By the proxy, which fails when it is told."""
+        return access_to(self.directory, self.proxy.port)
+
+    @property
+    def direct(self) -> Access:
+        """Past the proxy."""
+        return access_to(self.directory, self.port)
+
+    def arm(self, *faults: Fault) -> None:
+        """Have things go wrong in the sessions from now on."""
+        whole = self.directory / "faults.tmp"
+        whole.write_text(json.dumps([asdict(fault) for fault in faults]))
+        whole.rename(self.directory / "faults.json")
+
+    @property
+    def armed(self) -> bool:
+        """Whether not all has gone wrong yet."""
+        return (self.directory / "faults.json").read_text() != "[]"
+
+    def disarm(self) -> None:
+        """Let everything go well again."""
+        self.arm()
+        self.proxy.heal()
+
+
+@dataclass(frozen=True)
+class Flavour:
+    """What a server passes for."""
+
+    modules: tuple[str, ...]
+    yang: Path
+    relay: Path = HERE / "failing_relay.py"
+
+
+OPENCONFIG = Flavour(
+    (
+        "openconfig-interfaces",
+        "openconfig-if-ethernet",
+        "openconfig-vlan",
+        "openconfig-spanning-tree",
+        "openconfig-network-instance",
+    ),
+    LAB_YANG,
+)
+JUNOS = Flavour(("junos-switching",), HERE / "yang", HERE / "junos_relay.py")
+
+
+@contextmanager
+def netconf_server(
+    directory: Path, flavour: Flavour = OPENCONFIG, *, with_startup: bool = False
+) -> Iterator[NetconfServer]:
+    """A server with nothing configured, which ends with the block."""
+    port = free_port()
+    subsystem = SUBSYSTEM.format(
+        python=sys.executable,
+        relay=flavour.relay,
+        directory=directory,
+        netconf_subsystem=shutil.which("netconf-subsystem", path="/usr/sbin"),
+        port=port,
+    )
+    netconfd = [
+        "/usr/sbin/netconfd",
+        f"--superuser={getpass.getuser()}",
+        "--target=candidate",
+        f"--port={port}",
+        "--log-level=warn",
+        "--no-startup",
+        f"--with-startup={str(with_startup).lower()}",
+        f"--ncxserver-sockname={directory}/netconfd.sock",
+        f"--modpath={flavour.yang}:{YUMA_YANG}",
+        *(f"--module={module}" for module in flavour.modules),
+    ]
+    environment = {**os.environ, "HOME": str(directory)}
+    with (
+        running(netconfd, (directory / "netconfd.sock").exists, directory / "netconfd.log", environment),
+        sshd(directory, port, subsystem),
+        FailingProxy(port, directory / "proxy.sock") as proxy,
+    ):
+        server = NetconfServer(directory, port, proxy)
+        server.disarm()
+        yield server
