@@ -74,8 +74,6 @@ class FailingRelay(lab.Relay):  # type: ignore[misc]  # a program, loaded from i
                 os._exit(0)
             case "nonsense":
                 lab.send(1, self._replies.frame(b"<rpc-reply><ok></rpc-reply>"))
-            case "garbage":
-                lab.send(1, b"%Error: process netconf restarted\r\n# ")
 
     def _translated(self, message: bytes) -> bytes:
         """A request as the server knows it."""

@@ -34,7 +34,7 @@ class Fault:
 
     at: str
     moment: Literal["request", "reply"]
-    act: Literal["cut", "freeze", "refuse", "unplug", "bend", "half", "nonsense", "garbage"]
+    act: Literal["cut", "freeze", "refuse", "unplug", "bend", "half", "nonsense"]
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,15 @@ STOP_TIMEOUT_S = 10
 def running(
     command: Sequence[str | Path], ready: Callable[[], bool], log: Path, environment: Mapping[str, str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A program that runs inside, from when it is ready; what it prints goes to `log`.
+    """A program that runs inside, from when it is ready; what it prints goes to `log`, beside which it works.
 
     Raises:
         RuntimeError: it ended, or is not ready in time; the text has the end of its log.
     """
     with log.open("ab") as output:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment)
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, cwd=log.parent
+        )
     try:
         if not eventually(lambda: process.poll() is not None or ready(), START_TIMEOUT_S) or process.poll() is not None:
             raise RuntimeError(f"{command[0]} is not ready: {log.read_text()[-2000:]}")
