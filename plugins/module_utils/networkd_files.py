@@ -179,6 +179,9 @@ def _network_file(
 ) -> tuple[str, str]:
     """Describe a link that gets no address but those named; `ready` ones are set up before they have a carrier.
 
+    A link is up whoever sets it down: Open vSwitch does so for a moment when it gives a tap device its MAC, and where
+    networkd set it up in that moment it would stay down.
+
     A host is online once its links are set up: a dead cable must not hold up its boot, and without any link to wait
     for, systemd-networkd-wait-online.service(8) would wait two minutes.
     """
@@ -186,7 +189,7 @@ def _network_file(
     options += [("ConfigureWithoutCarrier", "yes")] if ready else []
     sections: list[tuple[str, list[Option]]] = [
         ("Match", [("Name", name)]),
-        ("Link", [("RequiredForOnline", "no-carrier")]),
+        ("Link", [("ActivationPolicy", "always-up"), ("RequiredForOnline", "no-carrier")]),
         ("Network", options),
     ]
     if vlans:

@@ -131,6 +131,29 @@ def test_what_was_deleted_by_hand_comes_back_and_nothing_else_moves(made: Hyperv
     assert "guest101" in made.ports(HV1)
 
 
+def test_a_link_that_was_set_down_is_up_again_by_itself(made: Hypervisors) -> None:
+    made.lab.ssh(HV1, "ip link set vlan20 down; ip link set eth1 down")
+    wait_until(lambda: made.lab.ssh(HV1, "ip -brief link show up").count("vlan20") == 1, timeout_s=10)
+    assert "eth1" in made.lab.ssh(HV1, "ip -brief link show up")
+    assert ", 0% packet loss" in made.lab.ssh(HV1, "ping -c 3 -i 0.2 192.168.101.32")
+    assert not made.bring(HV1, network(31, 101))["changed"]
+
+
+def test_a_link_that_nobody_holds_up_is_a_difference(made: Hypervisors) -> None:
+    # Without networkd's word for it, as where Open vSwitch set the link down while networkd was not looking.
+    made.lab.ssh(HV1, "systemctl freeze systemd-networkd.service; ip link set vlan20 down")
+    seen = made.bring(HV1, network(31, 101), "--check", "--diff")
+    made.lab.ssh(HV1, "systemctl thaw systemd-networkd.service")
+    assert seen["changed"]
+    assert [line.strip() for line in seen["diff"] if "vlan20" in line] == [
+        "-    vlan20: []",
+        '+    vlan20: ["192.168.101.31/24"]',
+    ]
+    made.bring(HV1, network(31, 101))
+    assert ", 0% packet loss" in made.lab.ssh(HV1, "ping -c 3 -i 0.2 192.168.101.32")
+    assert not made.bring(HV1, network(31, 101))["changed"]
+
+
 def test_a_segment_goes_with_its_last_machine(made: Hypervisors) -> None:
     made.lab.ssh(HV1, "ip tuntap add pw-test mode tap; ovs-vsctl add-port guest101 pw-test")
     kept = made.bring(HV1, network(31), remove=False)

@@ -78,6 +78,16 @@ def test_networkd_reads_addresses_links_and_routes() -> None:
     assert "eth0" not in state["addresses"]
 
 
+def test_an_address_on_a_link_that_is_down_is_lost() -> None:
+    links = json.loads((CASES / "recorded" / "ip-address.json").read_text())
+    wanted = networkd_files.wanted(host_network.complete(NETWORKS["zone-switch"]))
+    vlan10 = next(link for link in links if link["ifname"] == "vlan10")
+    vlan10["flags"].remove("UP")
+    state = networkd.parse(wanted["files"], links, [], [])
+    changes = networkd.plan({**state, "in_force": True}, wanted)
+    assert changes["addresses"] == {"vlan10": wanted["addresses"]["vlan10"]}
+
+
 def test_networkd_reads_which_vlans_the_trunks_carry() -> None:
     """Recorded of a switch that was given the network; `guest101` is a bridge with a VLAN table that means nothing."""
     links = json.loads((CASES / "recorded" / "linux-ip-address.json").read_text())
