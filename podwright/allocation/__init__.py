@@ -8,6 +8,7 @@ from podwright.allocation.allocator import (
     Allocated,
     Settled,
     allocate,
+    preview_in_turn,
     settle,
 )
 from podwright.allocation.changes import Change, diff
@@ -26,5 +27,6 @@ __all__ = [
     "Settled",
     "allocate",
     "diff",
+    "preview_in_turn",
     "settle",
 ]
