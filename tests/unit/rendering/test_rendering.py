@@ -61,7 +61,7 @@ def assert_network(files: dict[str, str], network: dict[str, Any]) -> None:
     if network["backend"] == "openvswitch":
         results = json.loads(files[OVS_DATABASE])
         rows = {
-            table: [{column: ovsdb._value(value) for column, value in row.items()} for row in result["rows"]]
+            table: [{column: ovsdb.decoded(value) for column, value in row.items()} for row in result["rows"]]
             for table, result in zip(TABLES, results, strict=True)
         }
         # A real server fills in what a transaction leaves out.
