@@ -20,6 +20,7 @@ from podwright.images.cli import app as image
 from podwright.lab.cli import app as lab
 from podwright.model import load
 from podwright.options import DEFAULT_INVENTORY, Check, Inventory, Json, cloud_file, invalid_input_told
+from podwright.proof.cli import prove_command
 from podwright.rendering.cli import note_rendered, show_comparison
 from podwright.runner import ExitCode, Order, Run, run
 
@@ -34,6 +35,7 @@ app.add_typer(lab, name="lab")
 app.add_typer(image, name="image")
 moving.register(lease)
 app.add_typer(lease, name="lease")
+app.command(name="prove")(prove_command)
 
 
 class Stage(StrEnum):

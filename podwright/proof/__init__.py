@@ -4,9 +4,3 @@ It reads what devices are told, rendered or collected, each in its own syntax, a
 inventory it takes what people declared: devices, cables, networks, and which
 machine is whose. docs/proof.md says what is proved, and what is not.
 """
-
-from __future__ import annotations
-
-from podwright.proof.cloud import Proof, prove
-
-__all__ = ["Proof", "prove"]

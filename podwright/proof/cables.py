@@ -43,12 +43,14 @@ def _end(zone: str, devices: Mapping[str, Device], wiring: Wiring, near: Port, f
     assert near.name is not None
     leaving = wiring.passing.get((near.device, near.name), set())
     if far.name is None:
-        _lead_outside(zone, devices[near.device], wiring, [Point(near.device, near.name, tag) for tag in leaving], far)
+        _lead_outside(
+            zone, devices[near.device], wiring, [Point(near.device, near.name, tag) for tag in _sorted(leaving)], far
+        )
         return []
     if far.device not in devices:
         return []  # it was not read, which is a doubt already
     arriving = wiring.passing.get((far.device, far.name), set())
-    for tag in leaving & arriving:
+    for tag in _sorted(leaving & arriving):
         wiring.joins.append((Point(near.device, near.name, tag), Point(far.device, far.name, tag)))
     return [
         Dangling(Point(near.device, near.name, tag), f"{Point(far.device, far.name)} does not let {_name(tag)} in")

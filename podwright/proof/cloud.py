@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from podwright.errors import PodwrightError
 from podwright.model.cloud import Cloud
@@ -16,7 +16,7 @@ from podwright.proof.linux_network import network_wiring
 from podwright.proof.ownership import Ownership
 from podwright.proof.pod_switch import pod_switch_wiring
 from podwright.proof.routing_appliance import routing_appliance_wiring
-from podwright.proof.segments import Finding, Segments
+from podwright.proof.segments import Claim, Finding, Segments
 from podwright.proof.wiring import Wiring
 from podwright.rendering.rendered_files import Configurations
 
@@ -59,7 +59,12 @@ def prove(cloud: Cloud, configurations: Configurations) -> Proof:
         Finding("read", f"{name}: has a configuration and is not declared; declare it, or take the directory away")
         for name in sorted(configurations.keys() - known)
     ]
-    return Proof(len(configurations.keys() & known), dict(sorted(owners.items())), tuple(found))
+    return Proof(len(configurations.keys() & known), dict(sorted(owners.items())), tuple(sorted(found, key=_gravity)))
+
+
+def _gravity(finding: Finding) -> tuple[int, str]:
+    """The gravest claims first, each by what is said."""
+    return get_args(Claim).index(finding.claim), finding.statement
 
 
 def _devices(cloud: Cloud) -> list[Device | Appliance]:
@@ -91,9 +96,3 @@ def _read(device: Device | Appliance, configurations: Configurations, ownership:
         return Wiring(doubts=[f"{device.name}: {error} is missing; docs/proof.md says what a device's directory holds"])
     except (PodwrightError, SyntaxError, ValueError) as error:  # parsers of XML raise a SyntaxError
         return Wiring(doubts=[f"{device.name}: its configuration cannot be read: {error}; collect it again"])
-
-
-def sorted_findings(findings: Iterable[Finding]) -> Iterator[Finding]:
-    """The gravest first."""
-    order = ("apart", "joined", "passed on", "needed", "read")
-    return iter(sorted(findings, key=lambda finding: (order.index(finding.claim), finding.statement)))

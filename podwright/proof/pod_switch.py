@@ -20,7 +20,7 @@ def pod_switch_wiring(device: Device, files: Mapping[str, str], ownership: Owner
     present = frozenset(state.vlans or ())
     wiring = Wiring()
     for name, port in (state.ports or {}).items():
-        for vlan in port.tagged & present:
+        for vlan in sorted(port.tagged & present):
             wiring.open_port(Point(device.name, "", vlan), device.name, name, vlan)
         if port.untagged in present:
             wiring.open_port(Point(device.name, "", port.untagged), device.name, name, None)

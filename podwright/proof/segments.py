@@ -21,7 +21,8 @@ from networkx.utils import UnionFind
 from podwright.proof.cables import Dangling
 from podwright.proof.wiring import Attachment, Node, Owner, Point, Wiring
 
-Claim = Literal["read", "apart", "joined", "passed on", "needed"]
+Claim = Literal["apart", "joined", "passed on", "needed", "read"]
+"""The claims above, the gravest first, and that everything could be read."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ class Segments:
         """The shortest way from one of some nodes to one of others."""
         if found := sources & targets:
             return [min(found, key=str)]
-        ways = nx.multi_source_dijkstra_path(self._graph, sources)
+        ways = nx.multi_source_dijkstra_path(self._graph, sorted(sources, key=str))
         return min((ways[target] for target in sorted(targets, key=str) if target in ways), key=len)
 
     def _told(self, path: Iterable[Node]) -> tuple[str, ...]:
