@@ -16,6 +16,7 @@ from podwright import report
 from podwright.allocation.cli import app as lease
 from podwright.allocation.moving import cli as moving
 from podwright.errors import PodwrightError
+from podwright.graph.cli import graph_command
 from podwright.images.cli import app as image
 from podwright.lab.cli import app as lab
 from podwright.model import load
@@ -36,6 +37,7 @@ app.add_typer(image, name="image")
 moving.register(lease)
 app.add_typer(lease, name="lease")
 app.command(name="prove")(prove_command)
+app.command(name="graph")(graph_command)
 
 
 class Stage(StrEnum):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from podwright.cli import app
 from podwright.errors import AllocationError, InvalidInput
 from podwright.plan.stage import plan_cloud
 from podwright.rendering.comparison import compare
@@ -181,9 +182,8 @@ def test_empty_pool_says_of_which_revision(cloud_file: Path) -> None:
 
 def test_command_tells_it_in_its_exit_code(cloud_file: Path) -> None:
     def podwright(*arguments: str) -> tuple[int, Any]:
-        command = [Path(sys.executable).with_name("podwright"), "plan", "-i", cloud_file, "--json", *arguments]
-        done = subprocess.run(command, text=True, capture_output=True, check=False)
-        return done.returncode, json.loads(done.stdout)
+        done = CliRunner().invoke(app, ["plan", "-i", str(cloud_file), "--json", *arguments])
+        return done.exit_code, json.loads(done.stdout)
 
     assert podwright("--against", "nope")[0] == 4
     without(cloud_file, "globex")
