@@ -27,7 +27,7 @@ bench: install test-packages
 
 # yanglint judges the payloads for switches. Of the databases, mariadb-server has the scripts by which a Galera node
 # gets its state (mariadb-server-core lacks them); those use rsync, and find its port with ss.
-TEST_PACKAGES := libyang2-tools galera-4 iproute2 mariadb-server postgresql-15 rsync
+TEST_PACKAGES := libyang2-tools galera-4 iproute2 mariadb-server netconfd openssh-server openvswitch-switch postgresql-15 rsync
 APT_INSTALL := DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends
 
 install: $(VENV)/.installed

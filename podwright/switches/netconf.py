@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -12,7 +12,8 @@ import ncclient.transport.session
 import paramiko
 from lxml import etree
 from ncclient import NCClientError, manager
-from ncclient.operations import RPCError
+from ncclient.operations import RPCError, TimeoutExpiredError
+from ncclient.transport.errors import AuthenticationError, SessionCloseError
 
 from podwright.errors import DeviceError, SessionLost
 from podwright.switches.access import Access
@@ -22,6 +23,10 @@ ncclient.transport.session.TICK = 0.001
 
 CONNECT_TIMEOUT_S = 10
 REPLY_TIMEOUT_S = 30
+
+NETCONF = "urn:ietf:params:xml:ns:netconf:base:1.0"
+OPERATION = f"{{{NETCONF}}}operation"
+"""The attribute that says what to do with an element of `<edit-config>` (RFC 6241 section 7.2); default is to merge."""
 
 CHANGE = "change the configuration"
 
@@ -47,18 +52,18 @@ class Session:
 
     def running(self, subtrees: str) -> Any:
         """`<data>` of the running configuration, as an lxml element."""
-        with self._errors("read the running configuration"):
+        with self._asking("read the running configuration"):
             return self._opened().get_config("running", _filter(subtrees)).data_ele
 
     def operational(self, subtrees: str) -> Any:
         """`<data>` of configuration and state."""
-        with self._errors("read the state"):
+        with self._asking("read the state"):
             return self._opened().get(_filter(subtrees)).data_ele
 
     def lock(self) -> None:
         """Lock the candidate, which starts as a copy of running."""
         device = self._opened()
-        with self._errors(CHANGE):
+        with self._asking(CHANGE):
             try:
                 device.lock("candidate")
             except RPCError as error:
@@ -69,14 +74,14 @@ class Session:
 
     def stage(self, payload: str) -> None:
         """Edit the candidate; `payload` is the `<config>` of an `<edit-config>`."""
-        with self._errors(CHANGE):
+        with self._asking(CHANGE):
             self._opened().edit_config(
                 payload, target="candidate", test_option="test-then-set", error_option="rollback-on-error"
             )
 
     def commit_on_trial(self, timeout_s: int) -> None:
         """Commit until `timeout_s` have passed or this session ends."""
-        with self._errors(CHANGE):
+        with self._asking(CHANGE):
             self._opened().commit(confirmed=True, timeout=str(timeout_s))
 
     def probe(self) -> None:
@@ -87,29 +92,29 @@ class Session:
 
     def confirm(self) -> None:
         """Confirm the commit."""
-        with self._errors("confirm the change"):
+        with self._asking("confirm the change"):
             self._opened().commit()
 
     def save(self) -> None:
         """Copy running to startup, on a device that keeps them apart (RFC 6241 section 8.7)."""
         device = self._opened()
         if ":startup" in device.server_capabilities:
-            with self._errors("save the change, which is in force until the device restarts"):
+            with self._asking("save the change, which is in force until the device restarts"):
                 device.copy_config(source="running", target="startup")
 
     def take_back(self) -> None:
         """Cancel the commit on trial."""
-        with self._errors("take the change back"):
+        with self._asking("take the change back"):
             self._opened().cancel_commit()
 
     def discard(self) -> None:
         """Make the candidate a copy of running again."""
-        with self._errors("discard the change"):
+        with self._asking("discard the change"):
             self._opened().discard_changes()
 
     def unlock(self) -> None:
         """Unlock the candidate."""
-        with self._errors("unlock the candidate configuration"):
+        with self._asking("unlock the candidate configuration"):
             self._opened().unlock("candidate")
 
     def abandon(self) -> None:
@@ -140,7 +145,7 @@ class Session:
             host_key = self._host_key()
             connection = socket.create_connection((access.host, access.port), CONNECT_TIMEOUT_S)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return manager.connect_ssh(
+            opened = manager.connect_ssh(
                 host=access.host,
                 port=access.port,
                 sock=connection,
@@ -149,8 +154,10 @@ class Session:
                 hostkey_b64=host_key,
                 allow_agent=False,
                 look_for_keys=False,
-                timeout=REPLY_TIMEOUT_S,
+                timeout=CONNECT_TIMEOUT_S,
             )
+            opened.timeout = REPLY_TIMEOUT_S
+            return opened
 
     def _host_key(self) -> str:
         """The device's host key in base64, from the known hosts."""
@@ -177,21 +184,46 @@ class Session:
             ) from error
 
     @contextmanager
+    def _asking(self, intent: str) -> Iterator[None]:
+        """Have the next question open another session if this one is lost."""
+        try:
+            with self._errors(intent):
+                yield
+        except SessionLost:
+            self.abandon()
+            raise
+
+    @contextmanager
     def _errors(self, intent: str) -> Iterator[None]:
         """Have what goes wrong say on which device, and when it was doing what."""
-        where = self._access.where
+        where = f"{self._access.where}: cannot {intent}"
         try:
             yield
         except RPCError as error:
-            raise DeviceError(f"{where}: cannot {intent}: {_text(error)}") from error
+            raise DeviceError(
+                f"{where}: {_text(error)}; compare the switch's models and its log with what the driver sends it"
+            ) from error
+        except AuthenticationError as error:
+            raise SessionLost(
+                f"{where}: the switch refuses {self._access.user} with the key {self._access.key_file}; "
+                "let that user log in there with its public half"
+            ) from error
         except _LOST as error:
-            raise SessionLost(f"{where}: cannot {intent}: {error or type(error).__name__}") from error
+            raise SessionLost(
+                f"{where}: {_loss(error)}; see whether the switch is up, and what its log says"
+            ) from error
+
+
+def as_text(root: Any, prefixes: Iterable[str] = ()) -> str:
+    """An element, indented, with no more namespaces than it uses; `prefixes` are those that its text uses."""
+    etree.cleanup_namespaces(root, keep_ns_prefixes=["nc", *prefixes])
+    etree.indent(root)
+    text: str = etree.tostring(root, encoding="unicode")
+    return text + "\n"
 
 
 def _filter(subtrees: str) -> Any:
-    return etree.fromstring(
-        f'<filter xmlns="urn:ietf:params:xml:ns:netconf:base:1.0" type="subtree">{subtrees}</filter>'
-    )
+    return etree.fromstring(f'<filter xmlns="{NETCONF}" type="subtree">{subtrees}</filter>')
 
 
 def _lock_holder(error: RPCError) -> str:
@@ -203,6 +235,15 @@ def _lock_holder(error: RPCError) -> str:
 def _errors_of(error: RPCError) -> list[RPCError]:
     """A reply may hold several errors."""
     return list(error.errlist or [error])
+
+
+def _loss(error: Exception) -> str:
+    """How a session was lost."""
+    if isinstance(error, TimeoutExpiredError):
+        return f"the switch did not answer within {REPLY_TIMEOUT_S} s with anything that is NETCONF"
+    if isinstance(error, SessionCloseError):
+        return "the switch ended the session"
+    return str(error) or type(error).__name__
 
 
 def _text(error: RPCError) -> str:

@@ -117,8 +117,7 @@ def _ports(state: SwitchState) -> Mapping[str, Port]:
 
 
 def _carriage(tagged: frozenset[int], untagged: frozenset[int | None]) -> str:
-    texts = [str(first) if first == last else f"{first}-{last}" for first, last in ranges(tagged)]
-    return ", ".join([*texts, *(f"{vlan} untagged" for vlan in untagged)]) or "nothing"
+    return ", ".join([*range_texts(tagged, "-"), *(f"{vlan} untagged" for vlan in untagged)]) or "nothing"
 
 
 def from_data(switch: Mapping[str, Any]) -> SwitchState:
@@ -201,3 +200,8 @@ def ranges(vlans: Iterable[int]) -> list[tuple[int, int]]:
         else:
             result.append((vlan, vlan))
     return result
+
+
+def range_texts(vlans: Iterable[int], dash: str) -> list[str]:
+    """Runs of adjacent VLAN ids, ascending, as `first`, `dash` and `last`; a run of one is its id."""
+    return [str(first) if first == last else f"{first}{dash}{last}" for first, last in ranges(vlans)]

@@ -85,11 +85,13 @@ def commit(trial: Trial, payload: str, read: Callable[[], SwitchState], expected
         tidying = [trial.discard, trial.unlock]
         trial.stage(payload)
         end = time.monotonic() + TRIAL_TIMEOUT_S
-        trial.commit_on_trial(TRIAL_TIMEOUT_S)
+        _commit_on_trial(trial)
         tidying = [trial.take_back, trial.discard, trial.unlock]
         _probe(trial, answered)
-        insist(trial.access, read(), expected)
-        _confirm(trial, end)
+        observed = read()
+        _hurry(trial, end)
+        insist(trial.access, observed, expected)
+        _confirm(trial)
         tidying = [trial.unlock]
         trial.save()
     except SessionLost:
@@ -116,6 +118,15 @@ def insist(access: Access, observed: SwitchState, expected: SwitchState) -> None
         )
 
 
+def _commit_on_trial(trial: Trial) -> None:
+    try:
+        trial.commit_on_trial(TRIAL_TIMEOUT_S)
+    except SessionLost as error:
+        raise SessionLost(
+            f"{error}; a change that reached the switch all the same is taken back by itself within {TRIAL_TIMEOUT_S} s"
+        ) from error
+
+
 def _probe(trial: Trial, answered: Iterable[str]) -> None:
     """See that the controller still reaches a device that has taken a change, and the hosts behind it."""
     try:
@@ -130,19 +141,22 @@ def _probe(trial: Trial, answered: Iterable[str]) -> None:
         )
 
 
-def _confirm(trial: Trial, end: float) -> None:
-    """Confirm a change, unless it is so late that the device may have taken it back already."""
+def _hurry(trial: Trial, end: float) -> None:
+    """Refuse to go on so late that the device may have taken the change back already."""
     if time.monotonic() > end:
         raise DeviceError(
             f"{trial.access.where}: proving the change took longer than the {TRIAL_TIMEOUT_S} s after which the device "
             "takes it back by itself; see why the switch answers so slowly, and deploy again"
         )
+
+
+def _confirm(trial: Trial) -> None:
     try:
         trial.confirm()
     except SessionLost as error:
         raise SessionLost(
-            f"{error}; the device keeps the change only if the confirmation reached it, else takes it back by itself: "
-            "deploy again, which reads it first"
+            f"{error}; the switch keeps the change if the confirmation reached it, else it takes the change back by "
+            f"itself within {TRIAL_TIMEOUT_S} s: deploy again after that"
         ) from error
 
 

@@ -239,6 +239,7 @@ def test_change_after_which_the_switch_does_not_answer_is_taken_back(switches: S
     switches.lab.ssh(SW1, "nft delete table ip t")
     assert printed == (
         f"{switches.addresses[SW1]} port 830: cannot log in: [Errno 111] Connection refused; "
+        "see whether the switch is up, and what its log says; "
         "that was after the change, which the device takes back by itself\n"
     )
     eventually(lambda: switches.bring(SW1, POD[SW1], "--check").get("changed"), False)

@@ -9,8 +9,8 @@ from lxml import etree
 from lxml.builder import ElementMaker
 
 from podwright.switches.access import Access
-from podwright.switches.netconf import Session
-from podwright.switches.state import Change, Port, PortForwarding, SwitchState, applied, difference, ranges
+from podwright.switches.netconf import NETCONF, OPERATION, Session, as_text
+from podwright.switches.state import Change, Port, PortForwarding, SwitchState, applied, difference, range_texts
 from podwright.switches.transaction import commit
 
 INTERFACES = "http://openconfig.net/yang/interfaces"
@@ -21,11 +21,10 @@ NETWORK_INSTANCE_TYPES = "http://openconfig.net/yang/network-instance-types"
 SPANNING_TREE = "http://openconfig.net/yang/spanning-tree"
 SPANNING_TREE_TYPES = "http://openconfig.net/yang/spanning-tree/types"
 INTERFACE_TYPES = "urn:ietf:params:xml:ns:yang:iana-if-type"
-NETCONF = "urn:ietf:params:xml:ns:netconf:base:1.0"
 
 PATHS = {"if": INTERFACES, "eth": ETHERNET, "vlan": VLAN, "ni": NETWORK_INSTANCE, "stp": SPANNING_TREE}
-# RFC 6241 section 7.2: what to do with an element of <edit-config>; the default is to merge.
-OPERATION = f"{{{NETCONF}}}operation"
+# Prefixes in the values of identities.
+PREFIXES = ("ianaift", "oc-ni-types", "oc-stp-types")
 REPLACE = {OPERATION: "replace"}
 REMOVE = {OPERATION: "remove"}
 
@@ -57,7 +56,7 @@ class Driver:
 
     def collect(self) -> str:
         """The `<data>` of a `<get-config>`, indented."""
-        return _text(self._session.running(FILTER))
+        return as_text(self._session.running(FILTER), PREFIXES)
 
     def forwarding(self) -> dict[str, PortForwarding] | None:
         """What the `state` containers say; None when the device has none."""
@@ -83,21 +82,14 @@ def configuration(state: SwitchState) -> str:
     data.extend(_subtrees(difference(SwitchState({}, {}, None), state)))
     for element in data.iter():
         element.attrib.pop(OPERATION, None)
-    return _text(data)
+    return as_text(data, PREFIXES)
 
 
 def render(change: Change) -> str:
     """The `<config>` that makes a change: what differs and nothing else."""
     config = etree.Element(f"{{{NETCONF}}}config", nsmap={"nc": NETCONF})
     config.extend(_subtrees(change))
-    return _text(config)
-
-
-def _text(root: Any) -> str:
-    etree.cleanup_namespaces(root, keep_ns_prefixes=["nc", "ianaift", "oc-ni-types", "oc-stp-types"])
-    etree.indent(root)
-    text: str = etree.tostring(root, encoding="unicode")
-    return text + "\n"
+    return as_text(config, PREFIXES)
 
 
 def _subtrees(change: Change) -> Iterator[Any]:
@@ -130,12 +122,8 @@ def _membership(port: Port) -> list[Any]:
     if port.untagged is not None:
         members.append(vlan("native-vlan" if port.mode == "trunk" else "access-vlan", str(port.untagged)))
     if port.mode == "trunk":
-        members += [vlan("trunk-vlans", text) for text in _range_texts(port.vlans)]
+        members += [vlan("trunk-vlans", text) for text in range_texts(port.vlans, "..")]
     return members
-
-
-def _range_texts(vlans: frozenset[int]) -> list[str]:
-    return [str(first) if first == last else f"{first}..{last}" for first, last in ranges(vlans)]
 
 
 def _default_instance(change: Change) -> Any:

@@ -1,0 +1,229 @@
+"""Juniper switches with Enhanced Layer 2 Software (ELS), in Junos' own XML over NETCONF: interfaces, VLANs, RSTP.
+
+What the elements mean: Junos OS CLI reference, statements `interface-mode`, `members`, `native-vlan-id`, `vlans` and
+`rstp`. A VLAN is kept by its name there, not by its id.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lxml import etree
+from lxml.builder import ElementMaker
+
+from podwright.switches.access import Access
+from podwright.switches.junos_session import JunosSession
+from podwright.switches.netconf import NETCONF, OPERATION, as_text
+from podwright.switches.state import Change, Port, SwitchState, applied, difference, range_texts
+from podwright.switches.transaction import commit
+
+JUNOS = "http://xml.juniper.net/xnm/1.1/xnm"
+FILTER = f'<configuration xmlns="{JUNOS}"><interfaces/><protocols><rstp/></protocols><vlans/></configuration>'
+
+ALL_VLANS = frozenset(range(1, 4095))
+DELETE = {OPERATION: "delete"}
+REPLACE = {OPERATION: "replace"}
+# What Junos takes as the name of a VLAN, but for the names that this driver itself gives.
+VLAN_NAME = re.compile(r"(?!vlan-\d+$)[A-Za-z][A-Za-z0-9_-]{0,254}")
+
+junos = ElementMaker(namespace=JUNOS, nsmap={None: JUNOS})
+
+
+class Driver:
+    """A switch of this platform."""
+
+    def __init__(self, access: Access) -> None:
+        self._session = JunosSession(access)
+
+    def read(self) -> SwitchState:
+        """The committed configuration."""
+        return parse_data(self._session.running(FILTER))
+
+    def collect(self) -> str:
+        """The `<data>` of a `<get-config>`, indented."""
+        return as_text(self._session.running(FILTER))
+
+    def forwarding(self) -> None:
+        """Not told."""
+
+    def render(self, change: Change, before: SwitchState) -> str:
+        """The `<config>` of an `<edit-config>`; what is deleted was there before, for Junos complains otherwise."""
+        return render(change, before)
+
+    def apply(self, change: Change, before: SwitchState) -> None:
+        """Commit a change, confirmed over a connection made after it."""
+        commit(self._session, render(change, before), self.read, applied(change, before))
+
+    def close(self) -> None:
+        """Close the session."""
+        self._session.close()
+
+
+def configuration(state: SwitchState) -> str:
+    """The `<data>` that a `<get-config>` of such a device answers, as far as podwright configures it."""
+    empty = SwitchState({}, {}, None)
+    data = etree.Element(f"{{{NETCONF}}}data", nsmap={"nc": NETCONF})
+    data.append(_configuration(difference(empty, state), empty))
+    for element in data.iter():
+        element.attrib.pop(OPERATION, None)
+    return as_text(data)
+
+
+def render(change: Change, before: SwitchState) -> str:
+    """The `<config>` that makes a change: what differs and nothing else."""
+    config = etree.Element(f"{{{NETCONF}}}config", nsmap={"nc": NETCONF})
+    config.append(_configuration(change, before))
+    return as_text(config)
+
+
+def _configuration(change: Change, before: SwitchState) -> Any:
+    root = junos.configuration()
+    ports_before = before.ports or {}
+    if change.ports:
+        ports = change.ports.items()
+        root.append(junos.interfaces(*(_interface(name, port, ports_before.get(name)) for name, port in ports)))
+    if change.ports or change.priority is not None:
+        rstp = junos.rstp()
+        if change.priority is not None:
+            rstp.append(junos("bridge-priority", str(change.priority)))
+        rstp.extend(_rstp_port(name, port) for name, port in change.ports.items())
+        root.append(junos.protocols(rstp))
+    vlans = list(_vlans(before.vlans or {}, applied(change, before).vlans or {}))
+    if vlans:
+        root.append(junos.vlans(*vlans))
+    return root
+
+
+def _interface(name: str, port: Port | None, before: Port | None) -> Any:
+    """A port; whatever else is configured on it stays, as long as it is a port of ours."""
+    if port is None:
+        return junos.interface(DELETE, junos.name(name))
+    return junos.interface(
+        junos.name(name),
+        *_leaf("description", port.description, before.description if before else ""),
+        *_leaf("disable", not port.vlans, before is not None and not before.vlans),
+        *_leaf("native-vlan-id", _native(port), _native(before)),
+        junos.unit(junos.name("0"), junos.family(junos("ethernet-switching", REPLACE, *_membership(port)))),
+    )
+
+
+def _leaf(name: str, value: str | int | bool | None, before: str | int | bool | None) -> Iterator[Any]:
+    """A leaf that has a value, is deleted, or was not there and is not; True is an empty one that is there."""
+    if value or (value == 0 and value is not False):
+        yield junos(name) if value is True else junos(name, str(value))
+    elif before:
+        yield junos(name, DELETE)
+
+
+def _native(port: Port | None) -> int | None:
+    """The VLAN of a trunk's untagged frames."""
+    return port.untagged if port is not None and port.mode == "trunk" else None
+
+
+def _membership(port: Port) -> Iterator[Any]:
+    """The VLANs of a port, as ranges. A trunk's native VLAN has to be a member too."""
+    yield junos("interface-mode", port.mode)
+    if port.vlans:
+        yield junos.vlan(*(junos.members(text) for text in range_texts(port.vlans, "-")))
+
+
+def _rstp_port(name: str, port: Port | None) -> Any:
+    if port is None:
+        return junos.interface(DELETE, junos.name(name))
+    leaves = [] if port.path_cost is None else [junos.cost(str(port.path_cost))]
+    return junos.interface(REPLACE, junos.name(name), *leaves, *([junos.edge()] if port.edge else []))
+
+
+def _vlans(before: Mapping[int, str], after: Mapping[int, str]) -> Iterator[Any]:
+    """What differs between two sets of VLANs; a VLAN that is kept by another name is another one for Junos."""
+    old, new = _by_key(before), _by_key(after)
+    for key in sorted(old.keys() - new.keys()):
+        yield junos.vlan(DELETE, junos.name(key))
+    for key in sorted(new, key=lambda key: new[key][0]):
+        number, name = new[key]
+        if old.get(key) != new[key]:
+            description = [] if name == key else [junos.description(name)] if name else []
+            yield junos.vlan(REPLACE, junos.name(key), *description, junos("vlan-id", str(number)))
+
+
+def _by_key(vlans: Mapping[int, str]) -> dict[str, tuple[int, str]]:
+    """{name that Junos keeps a VLAN by: (id, name)}: `vlan-ID` where the name is none for Junos, or not unique."""
+    times = Counter(vlans.values())
+    return {
+        name if times[name] == 1 and VLAN_NAME.fullmatch(name) else f"vlan-{number}": (number, name)
+        for number, name in vlans.items()
+    }
+
+
+def parse(text: str) -> SwitchState:
+    """The switching configuration in the text of a `<data>`, as `configuration` renders it or a device tells it."""
+    return parse_data(etree.fromstring(text.encode()))
+
+
+def parse_data(data: Any) -> SwitchState:
+    """The switching configuration in the `<data>` of a `<get-config>`; ports that are not switched are not ours.
+
+    The namespace of Junos' elements has the release in it, and may be missing.
+    """
+    ids = dict(_named_vlans(data))
+    rstp = {
+        _text(found, "name").removesuffix(".0"): found
+        for found in data.iterfind("{*}configuration/{*}protocols/{*}rstp/{*}interface")
+    }
+    ports = {}
+    for interface in data.iterfind("{*}configuration/{*}interfaces/{*}interface"):
+        switching = interface.find("{*}unit/{*}family/{*}ethernet-switching")
+        if switching is not None:
+            name = _text(interface, "name")
+            ports[name] = _port(interface, switching, rstp.get(name), {key: number for key, (number, _) in ids.items()})
+    priority = data.findtext("{*}configuration/{*}protocols/{*}rstp/{*}bridge-priority")
+    return SwitchState(dict(ids.values()), ports, _priority(priority) if priority else None)
+
+
+def _named_vlans(data: Any) -> Iterator[tuple[str, tuple[int, str]]]:
+    for vlan in data.iterfind("{*}configuration/{*}vlans/{*}vlan"):
+        key, number = _text(vlan, "name"), _text(vlan, "vlan-id")
+        if number:  # without an id it is one of Junos' private or routed constructs
+            yield key, (int(number), _text(vlan, "description") if key == f"vlan-{number}" else key)
+
+
+def _port(interface: Any, switching: Any, rstp: Any, ids: Mapping[str, int]) -> Port:
+    carried = frozenset(
+        vlan for found in switching.iterfind("{*}vlan/{*}members") for vlan in _member_ids(found.text, ids)
+    )
+    mode = "trunk" if _text(switching, "interface-mode") == "trunk" else "access"
+    native = _text(interface, "native-vlan-id")
+    untagged = next(iter(carried), None) if mode == "access" else int(native) if native else None
+    enabled = interface.find("{*}disable") is None
+    cost = "" if rstp is None else _text(rstp, "cost")
+    return Port(
+        mode="trunk" if mode == "trunk" else "access",
+        tagged=carried - {untagged} if enabled and mode == "trunk" else frozenset(),
+        untagged=untagged if enabled else None,
+        description=_text(interface, "description"),
+        edge=rstp is not None and rstp.find("{*}edge") is not None,
+        path_cost=int(cost) if cost else None,
+    )
+
+
+def _member_ids(text: str, ids: Mapping[str, int]) -> range | frozenset[int]:
+    """A member: `all`, a name, an id, or a range of ids."""
+    if text == "all":
+        return ALL_VLANS
+    if text in ids:
+        return range(ids[text], ids[text] + 1)
+    first, _, last = text.partition("-")
+    return range(int(first), int(last or first) + 1)
+
+
+def _priority(text: str) -> int:
+    """A bridge priority, which Junos shows as a number or in units of 4096 as `4k`, `8k` and so on."""
+    return int(text[:-1]) * 1024 if text.endswith("k") else int(text)
+
+
+def _text(element: Any, name: str) -> str:
+    text: str = element.findtext(f"{{*}}{name}", "")
+    return text

@@ -1,0 +1,247 @@
+"""Whatever goes wrong amid a change, the switch is as it was, and the message says what happened and what to do."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from podwright.errors import DeviceError
+from podwright.switches import netconf, transaction
+from podwright.switches.access import Access
+from podwright.switches.converge import converge
+from podwright.switches.driver import Driver, open_driver
+from podwright.switches.netconf import Session
+from podwright.switches.platforms import openconfig_netconf
+from podwright.switches.state import Port, SwitchState, difference
+from tests.devices.netconf_server import ROOT, Fault, NetconfServer, netconf_server
+from tests.devices.processes import eventually
+
+BEFORE = SwitchState({10: "management"}, {"swp1": Port("trunk", frozenset({10}), description="as it was")}, 4096)
+AFTER = SwitchState(
+    {10: "management", 101: "acme"}, {"swp1": Port("trunk", frozenset({10, 101}), description="wanted")}, 8192
+)
+LOCK, EDIT, TRIAL, CONFIRM = r"<nc:lock", r"<nc:edit-config", r"<nc:confirmed", r"<nc:commit */>"
+
+
+def driver_of(access: Access) -> Driver:
+    return open_driver("openconfig_netconf", access)
+
+
+@pytest.fixture(scope="module")
+def observer(openconfig_server: NetconfServer) -> Iterator[Driver]:
+    """What shows how the switch is, past all that fails."""
+    with closing(driver_of(openconfig_server.direct)) as driver:
+        yield driver
+
+
+@pytest.fixture
+def server(
+    openconfig_server: NetconfServer, observer: Driver, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[NetconfServer]:
+    """A switch that is as BEFORE; one that is silent for 1.5 s is silent, and a trial lasts for two."""
+    converge(observer, BEFORE)
+    monkeypatch.setattr(netconf, "REPLY_TIMEOUT_S", 1.5)
+    monkeypatch.setattr(transaction, "TRIAL_TIMEOUT_S", 2)
+    monkeypatch.setattr(transaction, "PROBE_TIMEOUT_S", 0.2)
+    yield openconfig_server
+    openconfig_server.disarm()
+
+
+DROPPED = "the switch ended the session; see whether the switch is up, and what its log says"
+SILENT = "the switch did not answer within 1.5 s with anything that is NETCONF; see whether the switch is up"
+ON_TRIAL = "a change that reached the switch all the same is taken back by itself within 2 s"
+UNKNOWN = (
+    "the switch keeps the change if the confirmation reached it, else it takes the change back by itself within 2 s"
+)
+TAKEN_BACK = "that was after the change, which the device takes back by itself"
+FAULTS = {
+    "cut before the lock": ([Fault(LOCK, "request", "cut")], [DROPPED]),
+    "cut before the edit": ([Fault(EDIT, "request", "cut")], [DROPPED]),
+    "cut before the commit": ([Fault(TRIAL, "request", "cut")], [DROPPED, ON_TRIAL]),
+    "cut after the commit": ([Fault(TRIAL, "reply", "cut")], [DROPPED, ON_TRIAL]),
+    "cut before the confirmation": (
+        [Fault(CONFIRM, "request", "cut")],
+        ["cannot confirm the change", DROPPED, UNKNOWN],
+    ),
+    "silent at the edit": ([Fault(EDIT, "request", "freeze")], [SILENT]),
+    "silent after the commit": ([Fault(TRIAL, "reply", "freeze")], [SILENT, ON_TRIAL]),
+    "silent at the confirmation": ([Fault(CONFIRM, "request", "freeze")], ["cannot confirm", SILENT, UNKNOWN]),
+    "no login after the commit": ([Fault(TRIAL, "reply", "refuse")], ["cannot log in", TAKEN_BACK]),
+    "nothing more after the commit": (
+        [Fault(TRIAL, "reply", "refuse"), Fault("<nc:cancel-commit", "request", "freeze")],
+        ["cannot log in", TAKEN_BACK],
+    ),
+    "half an answer to the edit": ([Fault(EDIT, "reply", "half")], [DROPPED]),
+    "half an answer to the commit": ([Fault(TRIAL, "reply", "half")], [DROPPED, ON_TRIAL]),
+    "nonsense for the commit": ([Fault(TRIAL, "reply", "nonsense")], [SILENT, ON_TRIAL]),
+    "garbage for the edit": ([Fault(EDIT, "reply", "garbage")], [SILENT]),
+    "another thing kept": (
+        [Fault(EDIT, "request", "bend")],
+        ["the switch said ok and kept something else: swp1 differ when read back; the change is taken back"],
+    ),
+    "host unreachable after the commit": (
+        [Fault(TRIAL, "reply", "unplug")],
+        ["after the change 127.0.0.1:", "did not answer any more; the device takes the change back"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("faults", "told"), FAULTS.values(), ids=FAULTS.keys())
+def test_change_that_goes_wrong_never_was(
+    server: NetconfServer, observer: Driver, faults: list[Fault], told: list[str]
+) -> None:
+    with closing(driver_of(replace(server.access, probes=(server.proxy.host,)))) as driver:
+        server.arm(*faults)
+        with pytest.raises(DeviceError) as failure:
+            converge(driver, AFTER)
+        assert not server.armed
+        assert str(failure.value).startswith(f"127.0.0.1 port {server.proxy.port}: ")
+        assert [text for text in told if text not in str(failure.value)] == []
+        assert eventually(lambda: observer.read() == BEFORE, 5)
+        server.disarm()
+        assert eventually(lambda: changes(driver), 5), "the lock was left"
+        assert observer.read() == AFTER
+
+
+def changes(driver: Driver) -> bool:
+    """Whether the switch takes the change now that all is well."""
+    try:
+        return bool(converge(driver, AFTER).change)
+    except DeviceError as error:
+        if "locked by session" not in str(error):
+            raise
+        return False
+
+
+def test_confirmation_whose_answer_is_lost_is_no_success(server: NetconfServer, observer: Driver) -> None:
+    with closing(driver_of(server.access)) as driver:
+        server.arm(Fault(CONFIRM, "reply", "cut"))
+        with pytest.raises(DeviceError, match=UNKNOWN):
+            converge(driver, AFTER)
+        assert observer.read() == AFTER
+        assert not converge(driver, AFTER).change
+
+
+def test_reading_that_goes_wrong_is_told_and_the_next_works(server: NetconfServer) -> None:
+    with closing(driver_of(server.access)) as driver:
+        server.arm(Fault("<nc:get-config", "reply", "half"))
+        with pytest.raises(DeviceError, match="cannot read the running configuration: the switch ended the session"):
+            driver.read()
+        assert driver.read() == BEFORE
+
+
+def test_host_that_did_not_answer_before_either_is_not_missed(server: NetconfServer) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        probes = (f"127.0.0.1:{unused.getsockname()[1]}", server.proxy.host)
+        with closing(driver_of(replace(server.access, probes=probes))) as driver:
+            assert converge(driver, AFTER).observed == AFTER
+
+
+def test_change_that_is_proved_too_late_is_taken_back(
+    server: NetconfServer, observer: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transaction, "TRIAL_TIMEOUT_S", 1)
+    slow = Session.probe
+
+    def probe(session: Session) -> None:
+        time.sleep(1.5)
+        slow(session)
+
+    monkeypatch.setattr(Session, "probe", probe)
+    with (
+        closing(driver_of(server.access)) as driver,
+        pytest.raises(DeviceError, match="longer than the 1 s after which"),
+    ):
+        converge(driver, AFTER)
+    assert observer.read() == BEFORE
+
+
+def test_change_that_nobody_confirms_is_taken_back(server: NetconfServer, observer: Driver) -> None:
+    session = Session(server.access)
+    with closing(session):
+        session.lock()
+        session.stage(driver_of(server.access).render(difference(BEFORE, AFTER), BEFORE))
+        session.commit_on_trial(1)
+        assert observer.read() == AFTER
+        time.sleep(2.5)  # netconfd looks at its timers once it has had nothing to do for a second
+        assert observer.read() == BEFORE
+
+
+def test_change_of_a_controller_that_dies_is_taken_back(server: NetconfServer, observer: Driver) -> None:
+    """Killed where it would have confirmed."""
+    body = f"""
+import os
+from pathlib import Path
+from podwright.switches.access import Access
+from podwright.switches.converge import converge
+from podwright.switches.driver import open_driver
+from podwright.switches.netconf import Session
+from podwright.switches.state import SwitchState
+Session.confirm = lambda session: os.kill(os.getpid(), 9)
+access = Access("127.0.0.1", {server.port}, {server.access.user!r},
+                Path({str(server.access.key_file)!r}), Path({str(server.access.known_hosts_file)!r}))
+converge(open_driver("openconfig_netconf", access), SwitchState({{7: "doomed"}}))
+"""
+    done = subprocess.run([sys.executable, "-c", body], cwd=ROOT, check=False, timeout=30)
+    assert done.returncode == -signal.SIGKILL
+    assert eventually(lambda: observer.read() == BEFORE, 5)
+
+
+def test_lock_of_another_session_is_named(server: NetconfServer, observer: Driver) -> None:
+    with closing(Session(server.direct)) as other, closing(driver_of(server.access)) as driver:
+        other.lock()
+        with pytest.raises(DeviceError) as refusal:
+            converge(driver, AFTER)
+        holder = other._opened().session_id
+    assert str(refusal.value) == (
+        f"127.0.0.1: the candidate configuration is locked by session {holder}; wait until whoever changes the switch "
+        "is done, or end that session with <kill-session>"
+    )
+    assert observer.read() == BEFORE
+
+
+def test_edit_that_the_switch_rejects_says_where(server: NetconfServer) -> None:
+    with closing(driver_of(server.access)) as driver:
+        with pytest.raises(DeviceError) as refusal:
+            converge(driver, SwitchState({4095: "reserved"}))
+        assert "cannot change the configuration: invalid-value" in str(refusal.value)
+        assert "vlan-id" in str(refusal.value)
+        assert "compare the switch's models and its log with what the driver sends it" in str(refusal.value)
+        assert driver.read() == BEFORE
+        assert converge(driver, AFTER).observed == AFTER
+
+
+def test_what_another_session_left_is_not_committed(server: NetconfServer) -> None:
+    payload = driver_of(server.access).render(difference(BEFORE, SwitchState({666: "left"})), BEFORE)
+    with closing(Session(server.direct)) as other:
+        other.stage(payload)
+    with closing(driver_of(server.access)) as driver:
+        assert converge(driver, AFTER).observed == AFTER
+
+
+def test_user_whom_the_switch_does_not_let_in_is_named(server: NetconfServer) -> None:
+    stranger = server.directory / "host_key"
+    told = f"the switch refuses {server.access.user} with the key {stranger}; let that user"
+    with (
+        closing(driver_of(replace(server.access, key_file=stranger))) as driver,
+        pytest.raises(DeviceError, match=told),
+    ):
+        driver.read()
+
+
+def test_change_is_saved_where_startup_is_a_datastore_of_its_own(tmp_path: Path) -> None:
+    with netconf_server(tmp_path, with_startup=True) as server, closing(driver_of(server.access)) as driver:
+        converge(driver, AFTER)
+        with closing(Session(server.access)) as session:
+            startup = session._opened().get_config("startup").data_ele
+        assert openconfig_netconf.parse_data(startup) == AFTER
