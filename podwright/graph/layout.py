@@ -41,14 +41,16 @@ class _Plot:
         self.colours = colours(cloud)
         self.declared = {device.name: device.declared for device in devices(cloud)}
         self.on: dict[str, list[Domain]] = {}
+        self._cables: dict[str, list[Cable]] = {}
+        for cable in (cable for zone in cloud.zones.values() for cable in zone.cables):
+            for near, far in ((cable.a, cable.b), (cable.b, cable.a)):
+                self._cables.setdefault(near.device, []).append(Cable(near.device, far.device, f"{near} - {far}"))
         for domain in domains(cloud):
             self.on.setdefault(leases.placements[domain.name], []).append(domain)
 
-    def cables(self, zone: Zone, upper: Iterable[str]) -> list[Cable]:
+    def cables(self, names: Iterable[str]) -> list[Cable]:
         """The cables of devices, which are the upper ends of them."""
-        names = set(upper)
-        ends = [pair for cable in zone.cables for pair in ((cable.a, cable.b), (cable.b, cable.a))]
-        return [Cable(a.device, b.device, f"{a} - {b}") for a, b in ends if a.device in names]
+        return [cable for name in names for cable in self._cables.get(name, ())]
 
 
 def lay_out(cloud: Cloud, leases: Leases) -> Picture:
@@ -77,7 +79,7 @@ def _colour(number: int) -> str:
 def _zone(plot: _Plot, name: str, zone: Zone) -> Block:
     """The provider, the zone switches, and rows of pods."""
     switches = beside(
-        (of_box(_device(switch, "zone_switch", plot, zone)) for switch in sorted(zone.zone_switches, key=natural)), 60
+        (of_box(_device(switch, "zone_switch", plot)) for switch in sorted(zone.zone_switches, key=natural)), 60
     )
     pods = [_pod(plot, zone, pod_name, pod) for pod_name, pod in sorted(zone.pods.items(), key=_by_name)]
     rows = [beside(row, _GAP) for row in in_rows(pods, _columns(pods))]
@@ -96,12 +98,12 @@ def _wired_zone(plot: _Plot, zone: Zone, content: Block, rows: Sequence[Block]) 
     boxes = {box.name: box for box in content.boxes}
     upper = [boxes[name] for name in sorted(zone.zone_switches, key=natural)]
     lower = [_row(row, boxes, "pod", ("pod_switch",)) for row in rows]
-    lines = wire(upper, lower, plot.cables(zone, zone.zone_switches))
+    lines = wire(upper, lower, plot.cables(zone.zone_switches))
     provider = content.boxes[0]
-    for cable in plot.cables(zone, zone.zone_switches):
+    for cable in plot.cables(zone.zone_switches):
         if cable.lower == "upstream":
             lines.append(_up(boxes[cable.upper], provider, cable.hint))
-    lines += _peers(zone, boxes, zone.zone_switches)
+    lines += _peers(plot, boxes, zone.zone_switches)
     return Block(content.width, content.height, content.boxes, (*content.lines, *lines))
 
 
@@ -113,12 +115,10 @@ def _zone_title(plot: _Plot, name: str, zone: Zone) -> str:
 def _pod(plot: _Plot, zone: Zone, name: str, pod: Pod) -> Block:
     """The pod switches, and rows of storage servers and hypervisors."""
     switches = beside(
-        (of_box(_device(switch, "pod_switch", plot, zone)) for switch in sorted(pod.pod_switches, key=natural)), 40
+        (of_box(_device(switch, "pod_switch", plot)) for switch in sorted(pod.pod_switches, key=natural)), 40
     )
-    hosts = [
-        of_box(_device(server, "storage_server", plot, zone)) for server in sorted(pod.storage_servers, key=natural)
-    ]
-    hosts += [_hypervisor(plot, zone, hypervisor) for hypervisor in sorted(pod.hypervisors, key=natural)]
+    hosts = [of_box(_device(server, "storage_server", plot)) for server in sorted(pod.storage_servers, key=natural)]
+    hosts += [_hypervisor(plot, hypervisor) for hypervisor in sorted(pod.hypervisors, key=natural)]
     rows = [beside(row, _GAP) for row in in_rows(hosts, _columns(hosts))]
     grid = _with_lanes(rows, switches)
     networks = ", ".join(f"{kind} {getattr(pod.networks, kind).vlan}" for kind in _NETWORKS)
@@ -127,7 +127,7 @@ def _pod(plot: _Plot, zone: Zone, name: str, pod: Pod) -> Block:
     boxes = {box.name: box for box in content.boxes}
     upper = [boxes[switch] for switch in sorted(pod.pod_switches, key=natural)]
     lower = [_row(row, boxes, None, _HOSTS) for row in rows]
-    lines = wire(upper, lower, plot.cables(zone, pod.pod_switches)) + _peers(zone, boxes, pod.pod_switches)
+    lines = wire(upper, lower, plot.cables(pod.pod_switches)) + _peers(plot, boxes, pod.pod_switches)
     content = Block(content.width, content.height, content.boxes, (*content.lines, *lines))
     return framed(name, "pod", [f"pod {name}"], content)
 
@@ -136,10 +136,10 @@ _HOSTS = ("storage_server", "hypervisor")
 _NETWORKS = ("management", "storage", "public")
 
 
-def _device(name: str, kind: str, plot: _Plot, zone: Zone) -> Box:
+def _device(name: str, kind: str, plot: _Plot) -> Box:
     """A device with its address, and its cable to the management network if it has one."""
     declared = plot.declared[name]
-    ends = [cable.hint for cable in plot.cables(zone, [name]) if cable.lower == "management"]
+    ends = [cable.hint for cable in plot.cables([name]) if cable.lower == "management"]
     lines = [name, str(declared.management_address), *(f"mgmt {_port(hint)}" for hint in ends)]
     return text_box(name, kind, lines, hint=kind.replace("_", " "))
 
@@ -148,8 +148,8 @@ def _port(hint: str) -> str:
     return hint.partition(" - ")[0].partition(":")[2]
 
 
-def _hypervisor(plot: _Plot, zone: Zone, name: str) -> Block:
-    device = _device(name, "hypervisor", plot, zone)
+def _hypervisor(plot: _Plot, name: str) -> Block:
+    device = _device(name, "hypervisor", plot)
     return framed(name, "hypervisor", device.lines, below(_chips(plot, name), 4), hint=device.hint)
 
 
@@ -237,13 +237,13 @@ def _up(lower: Box, upper: Box, hint: str) -> Line:
     return Line(((x, lower.y), (x, upper.bottom)), "cable", hint)
 
 
-def _peers(zone: Zone, boxes: Mapping[str, Box], names: Iterable[str]) -> list[Line]:
+def _peers(plot: _Plot, boxes: Mapping[str, Box], names: Iterable[str]) -> list[Line]:
     """Cables between devices that stand side by side."""
-    among = set(names)
+    among = sorted(names, key=natural)
     lines = []
-    for cable in zone.cables:
-        if {cable.a.device, cable.b.device} <= among:
-            left, right = sorted((boxes[cable.a.device], boxes[cable.b.device]), key=lambda box: box.x)
+    for cable in plot.cables(among):
+        if cable.lower in among[among.index(cable.upper) + 1 :]:
+            left, right = boxes[cable.upper], boxes[cable.lower]
             y = left.y + left.height / 2
-            lines.append(Line(((left.right, y), (right.x, y)), "cable", f"{cable.a} - {cable.b}"))
+            lines.append(Line(((left.right, y), (right.x, y)), "cable", cable.hint))
     return lines

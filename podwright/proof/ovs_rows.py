@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ansible_collections.podwright.cloud.plugins.module_utils import ovsdb
@@ -23,7 +23,7 @@ def switch_wiring(device: str, zone: str, files: Mapping[str, str]) -> Wiring:
     rows = {table: list(map(_decoded, result["rows"])) for table, result in tables.items()}
     ports = {row["_uuid"]: row for row in rows["Port"]}
     interfaces = {row["_uuid"]: row for row in rows["Interface"]}
-    used = {vlan for port in rows["Port"] for vlan in _named(port)}
+    used = sorted({vlan for port in rows["Port"] for vlan in _named(port)})
     for bridge in rows["Bridge"]:
         for uuid in ovsdb.as_set(bridge["ports"]):
             members = [interfaces[member] for member in ovsdb.as_set(ports[uuid]["interfaces"])]
@@ -31,13 +31,11 @@ def switch_wiring(device: str, zone: str, files: Mapping[str, str]) -> Wiring:
     return wiring
 
 
-def _read_port(
-    wiring: Wiring, bridge: Point, zone: str, port: Row, members: list[Row], used: Container[int | None]
-) -> None:
+def _read_port(wiring: Wiring, bridge: Point, zone: str, port: Row, members: list[Row], used: Collection[int]) -> None:
     """A port of a bridge; of what stays in the device, only VLANs that some port is told to carry matter."""
     for member in members:
         kind, name, options = member.get("type", ""), str(member["name"]), member.get("options", {})
-        within = [(bridge._replace(vlan=vlan), tag) for vlan, tag in _carried(port) if not kind or vlan in used]
+        within = [(bridge._replace(vlan=vlan), tag) for vlan, tag in _carried(port, used if kind else ALL_VLANS)]
         for inside, tag in within:
             if not kind:
                 wiring.open_port(inside, bridge.device, name, tag, leg=len(members) > 1)
@@ -56,21 +54,20 @@ def _has_own_vni(interface: Row) -> bool:
     return interface["type"] == "vxlan" and str(interface.get("options", {}).get("key", "")).isdigit()
 
 
-def _named(port: Row) -> list[int | None]:
-    """The VLANs that a port names, and no VLAN."""
-    tag = port.get("tag", [])
-    return [None, *ovsdb.as_set(port.get("trunks", [])), *ovsdb.as_set(tag)]
+def _named(port: Row) -> list[int]:
+    """The VLANs that a port names."""
+    return [*ovsdb.as_set(port.get("trunks", [])), *ovsdb.as_set(port.get("tag", []))]
 
 
-def _carried(port: Row) -> list[tuple[int | None, int | None]]:
-    """(VLAN in the bridge, tag on the port) of what a port lets pass (table Port, VLAN Configuration)."""
+def _carried(port: Row, every: Collection[int]) -> list[tuple[int | None, int | None]]:
+    """(VLAN in the bridge, tag on the port) of what a port lets pass, of `every` VLAN (table Port, VLAN Configuration)."""
     tag = None if port.get("tag", []) == [] else int(port["tag"])
     trunks = sorted(ovsdb.as_set(port.get("trunks", [])))
     mode = port.get("vlan_mode", []) or ("access" if tag is not None else "trunk")
     if mode == "access":
         return [(tag, None)]
     tagged: list[tuple[int | None, int | None]]
-    tagged = [(vlan, vlan) for vlan in trunks or ALL_VLANS if vlan in ALL_VLANS and vlan != tag]
+    tagged = [(vlan, vlan) for vlan in trunks or every if vlan in ALL_VLANS and vlan != tag]
     if mode == "trunk":
         # Without a list all pass, also frames without a tag; with one, those without a tag count as VLAN 0.
         return [(None, None), *tagged] if not trunks or 0 in trunks else tagged

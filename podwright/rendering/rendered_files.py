@@ -11,7 +11,8 @@ and a declaration that changed since are seen.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from podwright.errors import PlanError
@@ -31,16 +32,16 @@ def rendered_directory(state_directory: Path) -> Path:
 
 def write(directory: Path, configurations: Configurations, sources: str) -> int:
     """Make the directory hold the configurations and nothing else; the number of files that had to change."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     wanted = {f"{device}/{path}": text for device, files in configurations.items() for path, text in files.items()}
-    there = {file.relative_to(directory).as_posix(): file for file in directory.rglob("*") if file.is_file()}
-    changed = [name for name, text in wanted.items() if name not in there or not _holds(there[name], text)]
-    gone = [name for name in there if name not in wanted and name != INDEX]
+    there = set(_names(directory))
+    changed = [name for name, text in wanted.items() if name not in there or not _holds(directory / name, text)]
+    gone = there - wanted.keys() - {INDEX}
     for name in changed:
         _replace(directory / name, wanted[name])
     for name in gone:
-        there[name].unlink()
-    _remove_empty(directory)
+        (directory / name).unlink()
+    if gone:
+        _remove_empty(directory)
     index = {"files": {name: digest(text) for name, text in wanted.items()}, "sources": sources}
     _replace(directory / INDEX, json.dumps(index, indent=1, sort_keys=True) + "\n")
     return len(changed) + len(gone)
@@ -75,15 +76,26 @@ def read(directory: Path) -> dict[str, dict[str, str]]:
     """
     if not directory.is_dir():
         raise PlanError(f"{directory}: is not a directory; name one that holds a directory for each device")
-    return {device.name: _read_device(device) for device in sorted(directory.iterdir()) if device.is_dir()}
+    devices: dict[str, dict[str, str]] = {device.name: {} for device in sorted(directory.iterdir()) if device.is_dir()}
+    for name in sorted(_names(directory)):
+        device, _, path = name.partition("/")
+        if path:
+            devices[device][path] = _text(directory / name)
+    return devices
 
 
-def _read_device(device: Path) -> dict[str, str]:
-    files = sorted(file for file in device.rglob("*") if file.is_file())
+def _names(directory: Path) -> Iterator[str]:
+    """The files in a directory, by their paths below it. Of a large cloud they are ten thousands."""
+    for inside, _, files in os.walk(directory):
+        below = os.path.relpath(inside, directory)
+        yield from (file if below == "." else f"{below}/{file}" for file in files)
+
+
+def _text(file: Path) -> str:
     try:
-        return {file.relative_to(device).as_posix(): file.read_text(encoding="utf-8") for file in files}
+        return file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise PlanError(f"{device}: has files that are not UTF-8; docs/offline.md says what belongs there") from None
+        raise PlanError(f"{file}: is not UTF-8; docs/proof.md says what belongs there") from None
 
 
 def _holds(file: Path, text: str) -> bool:
@@ -92,13 +104,17 @@ def _holds(file: Path, text: str) -> bool:
 
 def _replace(file: Path, text: str) -> None:
     """Write a file in one step: readers see the old text or the new one."""
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     new = file.with_name(f".{file.name}.new")
-    new.write_text(text, encoding="utf-8")
+    try:
+        new.write_text(text, encoding="utf-8")
+    except FileNotFoundError:
+        file.parent.mkdir(mode=0o700, parents=True)
+        new.write_text(text, encoding="utf-8")
     new.replace(file)
 
 
 def _remove_empty(directory: Path) -> None:
-    for inside in sorted((path for path in directory.rglob("*") if path.is_dir()), reverse=True):
-        if not any(inside.iterdir()):
-            inside.rmdir()
+    for inside, _, _ in os.walk(directory, topdown=False):
+        path = Path(inside)
+        if path != directory and not any(path.iterdir()):
+            path.rmdir()
