@@ -60,7 +60,7 @@ def _named(port: Row) -> list[int]:
 
 
 def _carried(port: Row, every: Collection[int]) -> list[tuple[int | None, int | None]]:
-    """(VLAN in the bridge, tag on the port) of what a port lets pass, of `every` VLAN (table Port, VLAN Configuration)."""
+    """(VLAN in the bridge, tag on the port) of what a port lets pass, `every` VLAN where it names none (table Port)."""
     tag = None if port.get("tag", []) == [] else int(port["tag"])
     trunks = sorted(ovsdb.as_set(port.get("trunks", [])))
     mode = port.get("vlan_mode", []) or ("access" if tag is not None else "trunk")
