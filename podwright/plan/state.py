@@ -50,11 +50,20 @@ class Trunk(TypedDict):
     tagged: list[int]
 
 
+class Tunnel(TypedDict):
+    """Where a segment goes on in other pods."""
+
+    vni: int
+    local: str
+    remotes: list[str]
+
+
 class Segment(TypedDict):
-    """A bridge of a hypervisor in one VLAN."""
+    """A bridge of a hypervisor in one VLAN, and in VXLAN where its network is in other pods."""
 
     vlan: int
     description: str
+    tunnel: NotRequired[Tunnel]
 
 
 class VlanInterface(TypedDict):
