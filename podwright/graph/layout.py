@@ -13,7 +13,7 @@ from podwright.graph.blocks import Block, Box, Line, below, beside, framed, in_r
 from podwright.graph.wires import Cable, Row, lanes_height, wire
 from podwright.model.cloud import Cloud, Pod, Zone
 from podwright.model.natural_order import natural
-from podwright.model.views import Domain, devices, domains, guest_networks
+from podwright.model.views import Domain, devices, domains, guest_network_pods, guest_networks, infrastructure
 
 _GAP = 14.0
 _MOST_CHIPS = 12
@@ -121,7 +121,7 @@ def _pod(plot: _Plot, zone: Zone, name: str, pod: Pod) -> Block:
     hosts += [_hypervisor(plot, hypervisor) for hypervisor in sorted(pod.hypervisors, key=natural)]
     rows = [beside(row, _GAP) for row in in_rows(hosts, _columns(hosts))]
     grid = _with_lanes(rows, switches)
-    networks = ", ".join(f"{kind} {getattr(pod.networks, kind).vlan}" for kind in _NETWORKS)
+    networks = ", ".join(f"{purpose} {network.vlan}" for purpose, network in infrastructure(pod.networks).items())
     note = text_box(f"{name} networks", "note", [f"VLANs: {networks}"])
     content = below([_centred(switches, max(grid.width, switches.width)), grid, of_box(note)], 8)
     boxes = {box.name: box for box in content.boxes}
@@ -133,7 +133,6 @@ def _pod(plot: _Plot, zone: Zone, name: str, pod: Pod) -> Block:
 
 
 _HOSTS = ("storage_server", "hypervisor")
-_NETWORKS = ("management", "storage", "public")
 
 
 def _device(name: str, kind: str, plot: _Plot) -> Box:
@@ -172,7 +171,7 @@ def _chips(plot: _Plot, hypervisor: str) -> list[Block]:
 
 
 def _chip(plot: _Plot, domain: Domain) -> Box:
-    vlan = plot.leases.guest_vlans[domain.account, domain.guest_network]
+    vlan = plot.leases.guest_vlans[domain.account, domain.guest_network, domain.pod]
     hint = f"{domain.role.replace('_', ' ')} of {domain.account}/{domain.guest_network}, VLAN {vlan}"
     return text_box(domain.name, domain.role, [domain.name], fill=plot.colours[domain.account], hint=hint)
 
@@ -180,10 +179,14 @@ def _chip(plot: _Plot, domain: Domain) -> Box:
 def _legend(plot: _Plot, width: float) -> Block:
     """A chip for each guest network, in rows of the picture's width."""
     chips = []
+    pods = guest_network_pods(plot.cloud)
     for placed in guest_networks(plot.cloud):
-        key = (placed.account, placed.name)
-        vlan, subnet = plot.leases.guest_vlans[key], plot.leases.guest_subnets[key]
-        text = f"{placed.account}/{placed.name}: VLAN {vlan} in {placed.zone}/{placed.pod}, {subnet}"
+        vlans = [
+            f"VLAN {plot.leases.guest_vlans[placed.account, placed.name, pod]} in {placed.zone}/{pod}"
+            for pod in pods[placed.account, placed.name]
+        ]
+        subnet = plot.leases.guest_subnets[placed.account, placed.name]
+        text = f"{placed.account}/{placed.name}: {', '.join([*vlans, str(subnet)])}"
         chips.append(of_box(text_box(f"legend {text}", "legend", [text], fill=plot.colours[placed.account])))
     if not chips:
         return Block(0, 0)

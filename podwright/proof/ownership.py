@@ -10,7 +10,7 @@ from __future__ import annotations
 from ipaddress import IPv4Interface, IPv4Network
 
 from podwright.model.cloud import Cloud
-from podwright.model.views import Appliance, Domain, appliances, domains
+from podwright.model.views import Appliance, Domain, appliances, domains, infrastructure
 from podwright.proof.wiring import Owner
 
 
@@ -53,9 +53,8 @@ def _networks(cloud: Cloud, zone_name: str) -> list[tuple[IPv4Network, str | Non
         (zone.upstream.network, None, upstream(zone_name)),
     ]
     for pod_name, pod in sorted(zone.pods.items()):
-        for kind in ("management", "storage", "public"):
-            owner = Owner(kind, f"{zone_name}/{pod_name}")
-            networks.append((getattr(pod.networks, kind).subnet, pod_name, owner))
+        for purpose, network in infrastructure(pod.networks).items():
+            networks.append((network.subnet, pod_name, Owner(purpose, f"{zone_name}/{pod_name}")))
     return networks
 
 
