@@ -131,7 +131,7 @@ def test_nic_in_the_bridge_of_another_is_always_found(backend: str, machines: li
     leases = leases_for(cloud)
     files = rendered(cloud)
     one, other = data.draw(st.lists(st.sampled_from(range(len(machines))), min_size=2, max_size=2, unique=True))
-    bridges = {number: f"guest{leases.guest_vlans[f'a{number}', 'default']}" for number in (one, other)}
+    bridges = {number: f"guest{leases.guest_vlans[f'a{number}', 'default', 'p0']}" for number in (one, other)}
     edit(files, "z0-p0-hv0", DOMAIN.format(f"a{one}-m0"), (f'"{bridges[one]}"', f'"{bridges[other]}"'))
     shared = [finding.statement for finding in findings(cloud, files) if finding.claim == "apart"]
     first, second = sorted((one, other))
