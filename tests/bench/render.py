@@ -30,6 +30,8 @@ from tests.unit.plan.clouds import Declaration, account, cloud_of, leases_for, m
 SIZES = (500, 5_000)
 DEVICES_OF_POD, PODS_OF_ZONE, HYPERVISORS = 20, 25, 17
 SWITCHES, SWITCH_PORTS, SWITCH_VLANS = 5_000, 48, 100
+SAMPLE = 50
+"""Texts that are parsed again and again, instead of keeping those of all switches in memory"""
 PLATFORMS = ("openconfig_netconf",)
 
 Result = TypeVar("Result")
@@ -91,8 +93,9 @@ def _switch_costs(platform: str) -> list[Cost]:
     states = [_switch(number) for number in range(SWITCHES)]
     module = find_platform(platform)
     costs: list[Cost] = []
-    texts = _measured("render", costs, lambda: [module.configuration(state) for state in states])
-    _measured("parse", costs, lambda: [module.parse(text) for text in texts])
+    _measured("render", costs, lambda: sum(len(module.configuration(state)) for state in states))
+    texts = [module.configuration(state) for state in states[:SAMPLE]]
+    _measured("parse", costs, lambda: [module.parse(texts[number % SAMPLE]) for number in range(SWITCHES)])
     return costs
 
 

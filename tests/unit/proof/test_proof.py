@@ -334,26 +334,49 @@ def test_vni_shared_between_accounts_of_two_pods() -> None:
     assert way == shared.path[1:-1]
 
 
+def add_ovs_port(files: Files, device: str, name: str, tag: int, **interface: str | list[Any]) -> None:
+    """Put a port with one interface on br0, as a database that was collected has it."""
+    bridges, ports, interfaces = json.loads(files[device]["openvswitch.json"])
+    bridges["rows"][0]["ports"][1].append(["uuid", f"port-{name}"])
+    ports["rows"].append(
+        {"_uuid": ["uuid", f"port-{name}"], "name": name, "tag": tag, "interfaces": ["uuid", f"interface-{name}"]}
+    )
+    interfaces["rows"].append({"_uuid": ["uuid", f"interface-{name}"], "name": name, **interface})
+    files[device]["openvswitch.json"] = json.dumps([bridges, ports, interfaces])
+
+
 def test_vni_shared_in_open_vswitch() -> None:
     cloud = cloud_of(pinned_lab())
     files = pinned_files(cloud)
+    options = ["map", [["key", "7001"], ["remote_ip", "192.0.2.1"]]]
     for device, tag in (("east-p1-hv1", 101), ("east-p1-hv2", 102)):
-        port = (
-            f'{{"_uuid": ["uuid", "p"], "name": "vx", "tag": {tag}, "trunks": ["set", []], '
-            '"interfaces": ["uuid", "i"]}'
-        )
-        interface = (
-            '{"_uuid": ["uuid", "i"], "name": "vx", "type": "vxlan", '
-            '"options": ["map", [["key", "7001"], ["remote_ip", "192.0.2.1"]]]}'
-        )
-        bridge, ports, interfaces = files[device]["openvswitch.json"].split('{"rows": [\n')[1:]
-        bridge = bridge.replace('["uuid", "local_port"]', '["uuid", "p"], ["uuid", "local_port"]')
-        files[device]["openvswitch.json"] = '{"rows": [\n'.join(
-            ["[", bridge, f"{port},\n{ports}", f"{interface},\n{interfaces}"]
-        )
+        add_ovs_port(files, device, "vx", tag, type="vxlan", options=options)
     (shared,) = findings(cloud, files)
     assert shared.statement == "account acme/default and account globex/default share a segment"
     assert "VNI 7001 of zone east" in shared.path
+
+
+def test_port_that_libvirt_made_counts_more_than_the_domain() -> None:
+    cloud = cloud_of(pinned_lab())
+    files = pinned_files(cloud)
+    add_ovs_port(files, "east-p1-hv1", "pw-77000004", 101, type="")
+    assert findings(cloud, files) == []
+    files = pinned_files(cloud)
+    add_ovs_port(files, "east-p1-hv1", "pw-77000004", 20, type="")
+    (shared,) = [finding for finding in findings(cloud, files) if finding.claim == "apart"]
+    assert shared.statement == "account acme/default and storage east/p1 share a segment"
+    assert shared.path[:3] == ("acme-web1 02:70:77:00:00:04", "east-p1-hv1 pw-77000004", "east-p1-hv1 br0 VLAN 20")
+
+
+def test_tunnel_that_is_not_understood_is_said() -> None:
+    cloud = cloud_of(pinned_lab())
+    files = pinned_files(cloud)
+    add_ovs_port(files, "east-p1-hv1", "gre0", 101, type="gre", options=["map", [["remote_ip", "192.0.2.1"]]])
+    (doubt,) = findings(cloud, files)
+    assert (doubt.claim, doubt.statement) == (
+        "read",
+        "east-p1-hv1: port gre0 is a tunnel of a kind that the proof cannot follow",
+    )
 
 
 def test_plain_bridge_over_two_cables_lets_everything_through() -> None:
