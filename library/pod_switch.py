@@ -7,7 +7,7 @@ short_description: Bring a pod switch to its desired state
 description:
   - Reads the VLANs, switched ports and spanning tree settings of a switch, compares them with its desired state and
     changes only what differs, in one transaction.
-  - The change is committed on trial, confirmed once the switch has answered over a new connection, and read back. If
+  - The change is committed on trial, read back, and confirmed once the switch has answered over a new connection. If
     the controller dies or is cut off before that, the switch takes the change back by itself.
   - Runs on the controller; the switch needs no Python. Logs in with the host's C(ansible_host), C(ansible_user) and
     C(ansible_ssh_private_key_file).
@@ -24,13 +24,21 @@ options:
     description: The driver, when O(state) does not name it.
     type: str
   port:
-    description: TCP port of the management protocol, when O(state) does not name it; 830 otherwise.
+    description: TCP port of the management protocol, when O(state) does not name it;
+      the platform's own otherwise, which is 22 for SSH and 830 for NETCONF.
     type: int
   known_hosts_file:
     description:
       - Where the switch's host key is, as sshd(8) describes. A switch whose key is not there is not spoken to.
       - By default the C(UserKnownHostsFile) of C(ansible_ssh_common_args), or C(~/.ssh/known_hosts).
     type: path
+  probes:
+    description:
+      - Hosts behind the switch, as C(address:port), which must answer a TCP connection from the controller after a
+        change if they did so before; otherwise the switch takes the change back.
+    type: list
+    elements: str
+    default: []
 attributes:
   check_mode:
     description: Reads and compares, changes nothing.

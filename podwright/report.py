@@ -90,12 +90,20 @@ def verdict(run: Run) -> str:
         case ExitCode.IN_SYNC:
             return "in sync: nothing had to change"
         case ExitCode.CHANGED:
-            hosts = sorted(host for host, counts in run.hosts.items() if counts["changed"])
-            return f"{'would change' if run.check else 'changed'}: {', '.join(hosts)}"
+            return _states(run, leave_out=("as planned",))
         case ExitCode.INVALID:
             return "invalid input: no device was touched"
         case ExitCode.FAILED:
-            return f"failed: {len(run.failures)} failures"
+            return _states(run) or f"failed: {len(run.failures)} failures"
+
+
+def _states(run: Run, leave_out: Sequence[str] = ()) -> str:
+    """Which devices are in what state, worst first; those that are as planned are counted."""
+    return "; ".join(
+        f"{state}: {len(hosts) if state == 'as planned' else ', '.join(hosts)}"
+        for state, hosts in run.states.items()
+        if state not in leave_out
+    )
 
 
 def findings_table(findings: Sequence[Finding]) -> Table:

@@ -92,6 +92,14 @@ class Run:
             return ExitCode.FAILED
         return ExitCode.CHANGED if any(host["changed"] for host in self.hosts.values()) else ExitCode.IN_SYNC
 
+    @property
+    def states(self) -> dict[str, list[str]]:
+        """{what came of it: the devices}, worst first; one that failed runs no later task, the others go on."""
+        found: dict[str, list[str]] = {}
+        for host, counts in sorted(self.hosts.items()):
+            found.setdefault(_state(counts, check=self.check), []).append(host)
+        return {state: found[state] for state in _STATES if state in found}
+
     def to_json(self) -> str:
         """The machine-readable report."""
         return json.dumps(
@@ -99,6 +107,7 @@ class Run:
                 "exit_code": int(self.exit_code),
                 "status": self.exit_code.name.lower(),
                 "hosts": self.hosts,
+                "states": self.states,
                 "plays": [
                     {"name": p.name, "seconds": round(p.seconds, 2), "tasks": p.tasks, "changed": sorted(p.changed)}
                     for p in self.plays
@@ -110,6 +119,20 @@ class Run:
             },
             indent=2,
         )
+
+
+_STATES = ("not reached", "failed after changes", "failed", "changed", "would change", "as planned")
+
+
+def _state(counts: Mapping[str, int], *, check: bool) -> str:
+    """What came of a device, by how its tasks ended."""
+    if counts["unreachable"]:
+        return "not reached"
+    if counts["failed"]:
+        return "failed after changes" if counts["changed"] and not check else "failed"
+    if counts["changed"]:
+        return "would change" if check else "changed"
+    return "as planned"
 
 
 def run(order: Order, on_progress: Callable[[Run], None] = lambda _: None) -> Run:

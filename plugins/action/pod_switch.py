@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import getpass
+import re
 import shlex
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from podwright.errors import PodwrightError
 from podwright.switches.access import Access
 from podwright.switches.converge import converge
 from podwright.switches.driver import open_driver
+from podwright.switches.platforms import default_port
 from podwright.switches.state import SwitchState, as_data, forwarding_as_data, from_data
 
 
@@ -31,6 +34,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
                 "platform": {"type": "str"},
                 "port": {"type": "int"},
                 "known_hosts_file": {"type": "path"},
+                "probes": {"type": "list", "elements": "str", "default": []},
             }
         )
         state = arguments["state"] or {}
@@ -38,11 +42,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
         if not platform:
             raise AnsibleActionFail("pod_switch: which driver? Give the device's state, or platform")
         try:
-            access = self._access(arguments["port"] or state.get("port") or 830, arguments["known_hosts_file"])
+            port = arguments["port"] or state.get("port") or default_port(platform)
+            access = self._access(port, arguments["known_hosts_file"])
+            access = replace(access, probes=_probes(arguments["probes"]))
             with closing(open_driver(platform, access)) as driver:
                 outcome = converge(driver, from_data(state.get("switch") or {}), dry_run=self._task.check_mode)
         except PodwrightError as error:
-            raise AnsibleActionFail(str(error)) from error
+            raise AnsibleActionFail(str(error)) from None  # Ansible would add the text of every cause to ours
         return result | {
             "changed": bool(outcome.change),
             "diff": {"before": _yaml(outcome.before), "after": _yaml(outcome.after)},
@@ -72,6 +78,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
                 if option.lower() == "userknownhostsfile":
                     return value
         return "~/.ssh/known_hosts"
+
+
+def _probes(texts: list[str]) -> tuple[str, ...]:
+    """Hosts to ask, checked before the switch is touched."""
+    wrong = [text for text in texts if not re.fullmatch(r".+:\d{1,5}", text)]
+    if wrong:
+        raise AnsibleActionFail(f"pod_switch: probes: {', '.join(wrong)}: give address:port, as in 192.0.2.11:22")
+    return tuple(texts)
 
 
 def _yaml(state: SwitchState) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_origin
 
 from pydantic import (
     BaseModel,
@@ -46,10 +46,14 @@ from podwright.model.fields import (
     salvaged,
     whole_number,
 )
+from podwright.switches.platforms import default_port, platform_names
 
 NetworkBackend = Literal["linux", "openvswitch"]
 Datapath = Literal["netdev", "system"]
-Platform = Literal["ietf_netconf", "openconfig_netconf"]
+if TYPE_CHECKING:
+    Platform = str
+else:
+    Platform = Literal[platform_names()]
 
 AUTO_PREFIX_LENGTH = 24  # of a guest subnet that we choose
 
@@ -172,8 +176,16 @@ class PodSwitch(ManagedDevice):
 
     platform: Platform
     """the driver that speaks its language"""
-    port: Annotated[int, whole_number(1, 65535)] = 830
+    port: Annotated[int, whole_number(1, 65535)] = default_port("")
     """the TCP port of its management protocol"""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_port(cls, value: Any) -> Any:
+        """The port of the platform's own protocol, where none is declared."""
+        if isinstance(value, dict) and isinstance(value.get("platform"), str):
+            return {"port": default_port(value["platform"]), **value}
+        return value
 
 
 class StorageServer(LinuxDevice):

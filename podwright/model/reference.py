@@ -83,7 +83,12 @@ _WORDS: dict[Any, str] = {
 }
 
 # What `load` fills in or asks for, whatever the type says.
-_OPTIONAL = {"state_directory": "`.podwright`", "database": "`leases.db`", "plugin": "**required**"}
+_OPTIONAL = {
+    "state_directory": "`.podwright`",
+    "database": "`leases.db`",
+    "plugin": "**required**",
+    "port": "22 where that is SSH, 830 for NETCONF",
+}
 
 
 def reference() -> str:

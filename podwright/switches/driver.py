@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
-from pkgutil import iter_modules
 from typing import Protocol, cast
 
 from podwright.errors import DeviceError
 from podwright.switches import platforms
 from podwright.switches.access import Access
+from podwright.switches.platforms import platform_names
 from podwright.switches.state import Change, PortForwarding, SwitchState
 
 
@@ -64,7 +64,7 @@ def find_platform(name: str) -> Platform:
     Raises:
         DeviceError: no such platform.
     """
-    known = sorted(module.name for module in iter_modules(platforms.__path__))
+    known = platform_names()
     if name not in known:
         raise DeviceError(f"platform {name!r} has no driver; known are {', '.join(known)}")
     return cast("Platform", import_module(f"{platforms.__name__}.{name}"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -17,11 +17,12 @@ from ncclient.transport.errors import AuthenticationError, SessionCloseError
 
 from podwright.errors import DeviceError, SessionLost
 from podwright.switches.access import Access
+from podwright.switches.ssh import CONNECT_TIMEOUT_S, known_host_key
+from podwright.switches.state import SwitchState
 
 # ncclient looks for bytes to send every TICK seconds, 0.1 unless told: 100 ms per request instead of 2.
 ncclient.transport.session.TICK = 0.001
 
-CONNECT_TIMEOUT_S = 10
 REPLY_TIMEOUT_S = 30
 
 NETCONF = "urn:ietf:params:xml:ns:netconf:base:1.0"
@@ -54,6 +55,20 @@ class Session:
         """`<data>` of the running configuration, as an lxml element."""
         with self._asking("read the running configuration"):
             return self._opened().get_config("running", _filter(subtrees)).data_ele
+
+    def understood(self, parse: Callable[[Any], SwitchState], data: Any) -> SwitchState:
+        """What a configuration says.
+
+        Raises:
+            DeviceError: values in it are none that its models allow.
+        """
+        try:
+            return parse(data)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise DeviceError(
+                f"{self._access.where}: cannot understand the configuration that the switch tells: {error}; compare "
+                "its models with those of its platform's driver"
+            ) from error
 
     def operational(self, subtrees: str) -> Any:
         """`<data>` of configuration and state."""
@@ -142,7 +157,7 @@ class Session:
     def _connect(self) -> Any:
         access = self._access
         with self._errors("log in"):
-            host_key = self._host_key()
+            host_key = known_host_key(access)
             connection = socket.create_connection((access.host, access.port), CONNECT_TIMEOUT_S)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             opened = manager.connect_ssh(
@@ -151,27 +166,13 @@ class Session:
                 sock=connection,
                 username=access.user,
                 key_filename=str(access.key_file),
-                hostkey_b64=host_key,
+                hostkey_b64=base64.b64encode(host_key.asbytes()).decode(),
                 allow_agent=False,
                 look_for_keys=False,
                 timeout=CONNECT_TIMEOUT_S,
             )
             opened.timeout = REPLY_TIMEOUT_S
             return opened
-
-    def _host_key(self) -> str:
-        """The device's host key in base64, from the known hosts."""
-        access = self._access
-        names = (f"[{access.host}]:{access.port}", access.host)
-        known = paramiko.HostKeys(str(access.known_hosts_file))
-        keys = next((keys for name in names if (keys := known.lookup(name))), None)
-        if not keys:
-            raise DeviceError(
-                f"{access.host}: no host key in {access.known_hosts_file}, expected one of {' or '.join(names)}; "
-                f"add the line that `ssh-keyscan -p {access.port} {access.host}` prints once you have checked it"
-            )
-        key = keys.get("ssh-ed25519") or next(iter(keys.values()))
-        return base64.b64encode(key.asbytes()).decode()
 
     def _refuse_if_held(self, error: RPCError) -> None:
         """Say who holds the lock, if that is why it was denied."""

@@ -50,7 +50,7 @@ class PortForwarding:
     untagged: int | None
     link_up: bool
     spanning_tree: str
-    """State of the port: forwarding, learning, blocking, listening or disabled (IEEE 802.1D-1998 8.4)."""
+    """State of the port: forwarding, learning, blocking, listening or disabled (IEEE 802.1D-1998 8.4); or unknown."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 from podwright.errors import DeviceError, SessionLost
@@ -16,6 +17,14 @@ TRIAL_TIMEOUT_S = 60
 
 PROBE_TIMEOUT_S = 10
 """How long hosts behind a device may take to answer again after a change, such as while spanning tree settles."""
+
+# What becomes of a change when the session is lost at the commit, at the confirmation, and in between.
+UNANSWERED = "a change that reached the switch all the same is taken back by itself within {} s"
+UNCONFIRMED = (
+    "the switch keeps the change if the confirmation reached it, else it takes the change back by itself within {} s: "
+    "deploy again after that"
+)
+AFTERWARDS = "that was after the change, which the device takes back by itself"
 
 
 class Trial(Protocol):
@@ -85,13 +94,16 @@ def commit(trial: Trial, payload: str, read: Callable[[], SwitchState], expected
         tidying = [trial.discard, trial.unlock]
         trial.stage(payload)
         end = time.monotonic() + TRIAL_TIMEOUT_S
-        _commit_on_trial(trial)
+        with _adding(UNANSWERED.format(TRIAL_TIMEOUT_S)):
+            trial.commit_on_trial(TRIAL_TIMEOUT_S)
         tidying = [trial.take_back, trial.discard, trial.unlock]
         _probe(trial, answered)
-        observed = read()
+        with _adding(AFTERWARDS):
+            observed = read()
         _hurry(trial, end)
         insist(trial.access, observed, expected)
-        _confirm(trial)
+        with _adding(UNCONFIRMED.format(TRIAL_TIMEOUT_S)):
+            trial.confirm()
         tidying = [trial.unlock]
         trial.save()
     except SessionLost:
@@ -118,13 +130,13 @@ def insist(access: Access, observed: SwitchState, expected: SwitchState) -> None
         )
 
 
-def _commit_on_trial(trial: Trial) -> None:
+@contextmanager
+def _adding(consequence: str) -> Iterator[None]:
+    """Have the loss of the session say what becomes of the change."""
     try:
-        trial.commit_on_trial(TRIAL_TIMEOUT_S)
+        yield
     except SessionLost as error:
-        raise SessionLost(
-            f"{error}; a change that reached the switch all the same is taken back by itself within {TRIAL_TIMEOUT_S} s"
-        ) from error
+        raise SessionLost(f"{error}; {consequence}") from error
 
 
 def _probe(trial: Trial, answered: Iterable[str]) -> None:
@@ -132,7 +144,7 @@ def _probe(trial: Trial, answered: Iterable[str]) -> None:
     try:
         trial.probe()
     except DeviceError as error:
-        raise DeviceError(f"{error}; that was after the change, which the device takes back by itself") from error
+        raise DeviceError(f"{error}; {AFTERWARDS}") from error
     silent = silent_hosts(answered, PROBE_TIMEOUT_S)
     if silent:
         raise DeviceError(
@@ -148,16 +160,6 @@ def _hurry(trial: Trial, end: float) -> None:
             f"{trial.access.where}: proving the change took longer than the {TRIAL_TIMEOUT_S} s after which the device "
             "takes it back by itself; see why the switch answers so slowly, and deploy again"
         )
-
-
-def _confirm(trial: Trial) -> None:
-    try:
-        trial.confirm()
-    except SessionLost as error:
-        raise SessionLost(
-            f"{error}; the switch keeps the change if the confirmation reached it, else it takes the change back by "
-            f"itself within {TRIAL_TIMEOUT_S} s: deploy again after that"
-        ) from error
 
 
 def _tidy(trial: Trial, steps: Iterable[Callable[[], None]]) -> None:

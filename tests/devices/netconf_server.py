@@ -6,8 +6,6 @@ import getpass
 import json
 import os
 import shutil
-import socket
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,25 +16,16 @@ from typing import Literal
 from podwright.switches.access import Access
 from tests.devices.failing_proxy import FailingProxy
 from tests.devices.processes import running
+from tests.devices.sshd import access_to, free_port, sshd
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 LAB_YANG = ROOT / "podwright/lab/files/pod_switch/usr/share/yang/podwright-lab"
 YUMA_YANG = Path("/usr/share/yuma/modules")
-SSHD = """
-ListenAddress 127.0.0.1
-Port {port}
-HostKey {directory}/host_key
-AuthorizedKeysFile {directory}/key.pub
-PidFile none
-StrictModes no
-ClientAliveInterval 1
-ClientAliveCountMax 1
-UsePAM no
-PasswordAuthentication no
-PermitRootLogin prohibit-password
-Subsystem netconf {python} -I -S {relay} {directory} {subsystem} --ncxserver-sockname={port}@{directory}/netconfd.sock
-"""
+SUBSYSTEM = (
+    "Subsystem netconf {python} -I -S {relay} {directory} {netconf_subsystem} "
+    "--ncxserver-sockname={port}@{directory}/netconfd.sock"
+)
 
 
 @dataclass(frozen=True)
@@ -59,12 +48,12 @@ class NetconfServer:
     @property
     def access(self) -> Access:
         """By the proxy, which fails when it is told."""
-        return self._access(self.proxy.port)
+        return access_to(self.directory, self.proxy.port)
 
     @property
     def direct(self) -> Access:
         """Past the proxy."""
-        return self._access(self.port)
+        return access_to(self.directory, self.port)
 
     def arm(self, *faults: Fault) -> None:
         """Have things go wrong in the sessions from now on."""
@@ -81,9 +70,6 @@ class NetconfServer:
         """Let everything go well again."""
         self.arm()
         self.proxy.heal()
-
-    def _access(self, port: int) -> Access:
-        return Access("127.0.0.1", port, getpass.getuser(), self.directory / "key", self.directory / "known_hosts")
 
 
 @dataclass(frozen=True)
@@ -113,17 +99,13 @@ def netconf_server(
     directory: Path, flavour: Flavour = OPENCONFIG, *, with_startup: bool = False
 ) -> Iterator[NetconfServer]:
     """A server with nothing configured, which ends with the block."""
-    port = _free_port()
-    _make_keys(directory)
-    Path("/run/sshd").mkdir(exist_ok=True)  # sshd(8): where its unprivileged part is locked in
-    (directory / "sshd_config").write_text(
-        SSHD.format(
-            port=port,
-            directory=directory,
-            python=sys.executable,
-            relay=flavour.relay,
-            subsystem=shutil.which("netconf-subsystem", path="/usr/sbin"),
-        )
+    port = free_port()
+    subsystem = SUBSYSTEM.format(
+        python=sys.executable,
+        relay=flavour.relay,
+        directory=directory,
+        netconf_subsystem=shutil.which("netconf-subsystem", path="/usr/sbin"),
+        port=port,
     )
     netconfd = [
         "/usr/sbin/netconfd",
@@ -137,39 +119,12 @@ def netconf_server(
         f"--modpath={flavour.yang}:{YUMA_YANG}",
         *(f"--module={module}" for module in flavour.modules),
     ]
+    environment = {**os.environ, "HOME": str(directory)}
     with (
-        running(
-            netconfd,
-            (directory / "netconfd.sock").exists,
-            directory / "netconfd.log",
-            {**os.environ, "HOME": str(directory)},
-        ),
-        running(
-            ["/usr/sbin/sshd", "-D", "-e", "-f", directory / "sshd_config"],
-            lambda: _listens(port),
-            directory / "sshd.log",
-        ),
+        running(netconfd, (directory / "netconfd.sock").exists, directory / "netconfd.log", environment),
+        sshd(directory, port, subsystem),
         FailingProxy(port, directory / "proxy.sock") as proxy,
     ):
         server = NetconfServer(directory, port, proxy)
-        key = (directory / "host_key.pub").read_text()
-        (directory / "known_hosts").write_text(f"127.0.0.1 {key}")
         server.disarm()
         yield server
-
-
-def _make_keys(directory: Path) -> None:
-    for name in ("host_key", "key"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", directory / name], check=True)
-
-
-def _free_port() -> int:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port: int = unused.getsockname()[1]
-    return port
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as client:
-        return client.connect_ex(("127.0.0.1", port)) == 0

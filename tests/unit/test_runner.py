@@ -107,3 +107,11 @@ def test_command_line_quotes_what_an_operator_types():
 
 def test_invalid_input_outweighs_failure():
     assert Run(invalid=True).exit_code == ExitCode.INVALID
+
+
+def test_one_that_fails_stops_no_other(order: MakeOrder):
+    task = "ansible.builtin.command: {argv: ['test', '{{ inventory_hostname }}', '=', 'b']}"
+    result = run(order(task))
+    assert result.exit_code == ExitCode.FAILED
+    assert result.states == {"failed": ["a"], "changed": ["b"]}
+    assert json.loads(result.to_json())["states"] == result.states

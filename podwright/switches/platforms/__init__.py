@@ -1,1 +1,18 @@
 """Drivers, a module each: its name is the platform's, its class `Driver` is the driver."""
+
+from __future__ import annotations
+
+from pkgutil import iter_modules
+
+_OVER_SSH = frozenset({"eos", "ios", "nxos", "openvswitch", "sonic"})
+"""The platforms that are reached by SSH, for a command line or a database; all others by NETCONF."""
+
+
+def platform_names() -> tuple[str, ...]:
+    """All platforms that there are drivers for, sorted. None of them is loaded."""
+    return tuple(sorted(module.name for module in iter_modules(__path__)))
+
+
+def default_port(platform: str) -> int:
+    """The TCP port of a platform's management protocol: of SSH (RFC 4253 section 4.1) or of NETCONF (RFC 6242)."""
+    return 22 if platform in _OVER_SSH else 830

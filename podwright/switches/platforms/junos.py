@@ -26,8 +26,9 @@ FILTER = f'<configuration xmlns="{JUNOS}"><interfaces/><protocols><rstp/></proto
 ALL_VLANS = frozenset(range(1, 4095))
 DELETE = {OPERATION: "delete"}
 REPLACE = {OPERATION: "replace"}
-# What Junos takes as the name of a VLAN, but for the names that this driver itself gives.
-VLAN_NAME = re.compile(r"(?!vlan-\d+$)[A-Za-z][A-Za-z0-9_-]{0,254}")
+# What Junos takes as the name of a VLAN, but for the names that this driver itself gives. The length is that of
+# Juniper's published module junos-qfx-conf-vlans.
+VLAN_NAME = re.compile(r"(?!vlan-\d+$)[A-Za-z][A-Za-z0-9_-]{1,63}")
 
 junos = ElementMaker(namespace=JUNOS, nsmap={None: JUNOS})
 
@@ -40,7 +41,7 @@ class Driver:
 
     def read(self) -> SwitchState:
         """The committed configuration."""
-        return parse_data(self._session.running(FILTER))
+        return self._session.understood(parse_data, self._session.running(FILTER))
 
     def collect(self) -> str:
         """The `<data>` of a `<get-config>`, indented."""

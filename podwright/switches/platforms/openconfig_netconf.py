@@ -51,7 +51,7 @@ class Driver:
 
     def read(self) -> SwitchState:
         """The running configuration."""
-        return parse_data(self._session.running(FILTER))
+        return self._session.understood(parse_data, self._session.running(FILTER))
 
     def collect(self) -> str:
         """The `<data>` of a `<get-config>`, indented."""

@@ -100,7 +100,7 @@ def test_a_preview_of_settling_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_nothing_is_released_while_a_device_that_left_may_carry_it(tmp_path: Path) -> None:
-    switches = {"sw1": {"management_address": "192.168.1.11", "platform": "ietf_netconf"}}
+    switches = {"sw1": {"management_address": "192.168.1.11", "platform": "eos"}}
     allocate(cloud(tmp_path, {"acme": account()}, pod_switches=switches), preview=False, now=NOW)
     empty = cloud(tmp_path, {})
     allocate(empty, preview=False, now=NOW)
@@ -119,7 +119,7 @@ def test_nothing_is_released_while_a_device_that_left_may_carry_it(tmp_path: Pat
 
 
 def test_a_device_that_left_is_no_matter_while_nothing_is_to_be_released(tmp_path: Path) -> None:
-    switches = {"sw1": {"management_address": "192.168.1.11", "platform": "ietf_netconf"}}
+    switches = {"sw1": {"management_address": "192.168.1.11", "platform": "eos"}}
     allocate(cloud(tmp_path, {"acme": account()}, pod_switches=switches), preview=False, now=NOW)
     without = cloud(tmp_path, {"acme": account()})
     allocate(without, preview=False, now=NOW)

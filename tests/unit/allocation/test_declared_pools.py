@@ -227,7 +227,7 @@ def managed(directory: Path, subnet: str = "192.168.1", **switches: str) -> Clou
         {"vlan": 10, "subnet": f"{subnet}.0/24", "gateway": f"{subnet}.1", "lease_range": f"{subnet}.101-{subnet}.199"}
     )
     devices = {
-        name: PodSwitch.model_validate({"management_address": address, "platform": "ietf_netconf"})
+        name: PodSwitch.model_validate({"management_address": address, "platform": "eos"})
         for name, address in switches.items()
     }
     networks = pod.networks.model_copy(update={"management": network})

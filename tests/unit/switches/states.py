@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 from hypothesis import strategies as st
 
 from podwright.switches.state import Port, SwitchState
@@ -35,3 +38,30 @@ def switch_states() -> st.SearchStrategy[SwitchState]:
         ports=st.dictionaries(names, ports(), max_size=5),
         priority=st.integers(0, 15).map(lambda step: step * 4096),
     )
+
+
+# What a platform cannot be in any state: it has names of its own for ports, and VLANs that are always there.
+_PORT_NAMES: dict[str, Callable[[str], str]] = {
+    "eos": "Ethernet{}".format,
+    "ios": "GigabitEthernet1/0/{}".format,
+    "nxos": "Ethernet1/{}".format,
+    "sonic": "Ethernet{}".format,
+}
+_OWN_VLANS = {"eos": {1}, "ios": {1, 1002, 1003, 1004, 1005}, "nxos": {1}, "sonic": {1}}
+
+
+def states_of(platform: str) -> st.SearchStrategy[SwitchState]:
+    """Whole states that a switch of a platform can be in."""
+    return switch_states().map(lambda state: _fitted(platform, state))
+
+
+def _fitted(platform: str, state: SwitchState) -> SwitchState:
+    own, name_of = _OWN_VLANS.get(platform, set()), _PORT_NAMES.get(platform, "swp{}".format)
+    vlans = {vlan: name for vlan, name in (state.vlans or {}).items() if vlan not in own}
+    ports = {name_of(name.removeprefix("swp")): port for name, port in (state.ports or {}).items()}
+    if platform == "sonic":  # its VLAN 1 is not for ports either
+        ports = {
+            name: replace(port, tagged=port.tagged - {1}, untagged=None if port.untagged == 1 else port.untagged)
+            for name, port in ports.items()
+        }
+    return replace(state, vlans=vlans, ports=ports)

@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-from pkgutil import iter_modules
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from podwright.switches import platforms
 from podwright.switches.driver import find_platform
+from podwright.switches.platforms import default_port, platform_names
 from podwright.switches.state import SwitchState
 
-from .states import switch_states
+from .states import states_of
 
-PLATFORMS = sorted(module.name for module in iter_modules(platforms.__path__))
+PLATFORMS = platform_names()
 
 
-@given(state=switch_states())
+@given(data=st.data())
 @pytest.mark.parametrize("name", PLATFORMS)
-def test_configuration_reads_back_the_same(name: str, state: SwitchState) -> None:
+def test_configuration_reads_back_the_same(name: str, data: st.DataObject) -> None:
     platform = find_platform(name)
+    state = data.draw(states_of(name))
     assert platform.parse(platform.configuration(state)) == state
 
 
-@given(state=switch_states(), data=st.data())
+@given(data=st.data())
 @pytest.mark.parametrize("name", PLATFORMS)
-def test_same_state_gives_the_same_bytes_however_it_is_ordered(
-    name: str, state: SwitchState, data: st.DataObject
-) -> None:
+def test_same_state_gives_the_same_bytes_however_it_is_ordered(name: str, data: st.DataObject) -> None:
+    state = data.draw(states_of(name))
     assert state.vlans is not None
     assert state.ports is not None
     shuffled = SwitchState(
@@ -38,3 +36,9 @@ def test_same_state_gives_the_same_bytes_however_it_is_ordered(
     )
     configuration = find_platform(name).configuration
     assert configuration(shuffled) == configuration(state)
+
+
+def test_each_platform_has_the_port_of_its_protocol() -> None:
+    ports = {name: default_port(name) for name in PLATFORMS}
+    assert {name for name, port in ports.items() if port == 22} == {"eos", "ios", "nxos", "openvswitch", "sonic"}
+    assert ports["openconfig_netconf"] == 830

@@ -4,10 +4,13 @@ import socket
 from pathlib import Path
 
 import pytest
+from lxml import etree
 
 from podwright.errors import DeviceError
 from podwright.switches.access import Access
 from podwright.switches.driver import open_driver
+from podwright.switches.netconf import Session
+from podwright.switches.platforms.openconfig_netconf import parse_data
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ9vOY0sX1YEIvqYs4R0nB5d2kYk5Cw9eWJq2eS7mC1t"
 
@@ -48,3 +51,17 @@ def test_switch_that_does_not_answer_is_named(tmp_path: Path) -> None:
         f"127.0.0.1 port {port}: cannot log in: [Errno 111] Connection refused; "
         "see whether the switch is up, and what its log says"
     )
+
+
+@pytest.mark.parametrize("vlan_id", ["<vlan-id>ten</vlan-id>", ""])
+def test_configuration_that_no_model_allows_is_told(tmp_path: Path, vlan_id: str) -> None:
+    vlans = f"<vlans><vlan>{vlan_id}</vlan></vlans>"
+    data = etree.fromstring(
+        f"""<data><network-instances xmlns="http://openconfig.net/yang/network-instance">
+              <network-instance><name>default</name>{vlans}</network-instance>
+            </network-instances></data>"""
+    )
+    with pytest.raises(
+        DeviceError, match=r"^127\.0\.0\.1 port 830: cannot understand the configuration that the switch"
+    ):
+        Session(access(tmp_path)).understood(parse_data, data)
