@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,6 +22,8 @@ from podwright.model.views import guest_network_pods
 from podwright.proof.cloud import prove
 from podwright.proof.segments import Finding
 from podwright.rendering.stage import configurations_of, render_cloud
+from podwright.switches.driver import find_platform
+from podwright.switches.platforms import platform_names
 from podwright.switches.platforms.openconfig_netconf import configuration, parse
 from podwright.switches.state import Port, SwitchState
 from tests.unit.plan.clouds import (
@@ -136,6 +139,27 @@ def test_nic_in_the_bridge_of_another_is_always_found(backend: str, machines: li
     shared = [finding.statement for finding in findings(cloud, files) if finding.claim == "apart"]
     first, second = sorted((one, other))
     assert shared == [f"account a{first}/default and account a{second}/default share a segment"]
+
+
+PORTS = {"eos": "Ethernet", "ios": "GigabitEthernet1/0/", "nxos": "Ethernet1/", "sonic": "Ethernet"}
+"""What switches of a platform call their ports, before the number"""
+
+
+@pytest.mark.parametrize("platform", platform_names())
+def test_each_platform_says_the_same_in_its_own_syntax(platform: str) -> None:
+    declaration = lab_declaration()
+    zone, port = declaration["zones"]["east"], PORTS.get(platform, "swp")
+    for switch in zone["pods"]["p1"]["pod_switches"].values():
+        switch["platform"] = platform
+    zone["cables"] = [[re.sub(r"(-sw\d:)swp", rf"\g<1>{port}", end) for end in cable] for cable in zone["cables"]]
+    cloud = cloud_of(declaration)
+    files = rendered(cloud)
+    assert findings(cloud, files) == []
+    module = find_platform(platform)
+    state = module.parse(files["east-p1-sw1"]["running-config"])
+    narrow = with_port(f"{port}6", tagged=frozenset({10, 20}))(state)
+    files["east-p1-sw1"]["running-config"] = module.configuration(narrow)
+    assert {finding.claim for finding in findings(cloud, files)} == {"joined", "passed on"}
 
 
 def test_vlan_reused_in_one_pod() -> None:

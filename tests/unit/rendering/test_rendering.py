@@ -122,3 +122,10 @@ def test_what_is_of_another_declaration_is_refused(cloud_file: Path) -> None:
     declare(cloud_file, declared(cloud_file) | {"quarantine_hours": 1})
     with pytest.raises(PlanError, match="was rendered before the inventory changed; run `podwright plan`"):
         rendered_files.check(directory, plan_files.sources_digest(cloud_file))
+
+
+def test_state_that_a_device_cannot_have_names_the_device(tmp_path: Path) -> None:
+    declaration = declared(declare_lab(tmp_path))
+    declaration["zones"]["east"]["pods"]["p1"]["pod_switches"]["east-p1-sw1"]["platform"] = "sonic"
+    with pytest.raises(PlanError, match=r"^east-p1-sw1: ports.swp1: not the name of a port"):
+        render_cloud(declare(tmp_path / "cloud.yml", declaration))
