@@ -109,7 +109,7 @@ def plan(
     _run(
         Order("podwright.cloud.plan", declaration, check=True, diff=True),
         as_json,
-        finish=lambda result: note_rendered(declaration, result.results),
+        finish=lambda result: note_rendered(declaration, result),
     )
 
 

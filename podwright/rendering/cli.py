@@ -10,20 +10,25 @@ from typing import Any, NoReturn
 import typer
 from rich.text import Text
 
+from podwright.errors import PodwrightError
 from podwright.options import invalid_input_told
 from podwright.rendering.comparison import NOW, Comparison, compare
 from podwright.rendering.stage import render_cloud
 from podwright.report import console
-from podwright.runner import ExitCode
+from podwright.runner import ExitCode, Failure, Run
 
 _STYLES = {"+": "green", "-": "red", "@": "cyan"}
 """How lines of a unified difference look, by their first character"""
 
 
-def note_rendered(declaration: Path, results: dict[str, Any]) -> None:
-    """Render a cloud, and put into the results of a run where to."""
-    rendered = render_cloud(declaration)
-    results["rendered"] = {
+def note_rendered(declaration: Path, run: Run) -> None:
+    """Render a cloud, and put into the results of a run where to, or among its failures why not."""
+    try:
+        rendered = render_cloud(declaration)
+    except PodwrightError as error:
+        run.failures.append(Failure("controller", "render configurations", str(error)))
+        return
+    run.results["rendered"] = {
         "directory": str(rendered.directory),
         "devices": rendered.devices,
         "changed_files": rendered.changed_files,

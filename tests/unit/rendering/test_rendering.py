@@ -20,8 +20,10 @@ from podwright import plan_files
 from podwright.errors import PlanError
 from podwright.plan import State, plan
 from podwright.rendering import render, rendered_files
+from podwright.rendering.cli import note_rendered
 from podwright.rendering.linux_network import OVS_DATABASE, TABLES
 from podwright.rendering.stage import render_cloud
+from podwright.runner import ExitCode, Run
 from podwright.switches.driver import find_platform
 from podwright.switches.state import from_data
 from tests.unit.plan.clouds import Declaration, cloud_of, declare, declare_lab, declared, leases_for
@@ -127,5 +129,10 @@ def test_what_is_of_another_declaration_is_refused(cloud_file: Path) -> None:
 def test_state_that_a_device_cannot_have_names_the_device(tmp_path: Path) -> None:
     declaration = declared(declare_lab(tmp_path))
     declaration["zones"]["east"]["pods"]["p1"]["pod_switches"]["east-p1-sw1"]["platform"] = "sonic"
+    cloud_file = declare(tmp_path / "cloud.yml", declaration)
     with pytest.raises(PlanError, match=r"^east-p1-sw1: ports.swp1: not the name of a port"):
-        render_cloud(declare(tmp_path / "cloud.yml", declaration))
+        render_cloud(cloud_file)
+    run = Run(completed=True)
+    note_rendered(cloud_file, run)
+    assert run.exit_code == ExitCode.FAILED
+    assert run.failures[0].message.startswith("east-p1-sw1: ports.swp1: ")
