@@ -50,7 +50,7 @@ def _nics(xml: str) -> Iterator[Nic]:
     for interface in domain.iterfind("devices/interface"):
         found = {key: _attribute(interface, *where) for key, where in _WHERE.items()}
         bridge = found["bridge"] if interface.get("type") == "bridge" else None
-        yield Nic(name, found["mac"] or "", bridge, found["device"] or "")
+        yield Nic(name, (found["mac"] or "").lower(), bridge, found["device"] or "")
 
 
 _WHERE = {"mac": ("mac", "address"), "bridge": ("source", "bridge"), "device": ("target", "dev")}

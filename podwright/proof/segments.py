@@ -49,11 +49,8 @@ class Segments:
         self._graph: nx.Graph[Node] = self._fabric.copy()
         self._graph.add_edges_from(wiring.legs)
         self._owners: defaultdict[Owner, list[Node]] = defaultdict(list)
-        self._owner_at: dict[Node, Owner] = {}
-        for node, owner in wiring.attachments:
-            if node not in self._owner_at or self._owner_at[node] != owner:
-                self._owners[owner].append(node)
-            self._owner_at.setdefault(node, owner)
+        for node, owner in dict.fromkeys(wiring.attachments):  # the provider's network is at the end of many cables
+            self._owners[owner].append(node)
 
     @property
     def owners(self) -> Mapping[Owner, Sequence[Node]]:
