@@ -20,7 +20,7 @@ from podwright.graph.cli import graph_command
 from podwright.images.cli import app as image
 from podwright.lab.cli import app as lab
 from podwright.model import load
-from podwright.options import DEFAULT_INVENTORY, Check, Inventory, Json, cloud_file, invalid_input_told
+from podwright.options import DEFAULT_INVENTORY, Check, CloudInventory, Json, cloud_file, invalid_input_told
 from podwright.proof.cli import prove_command
 from podwright.rendering.cli import note_rendered, show_comparison
 from podwright.runner import ExitCode, Order, Run, run
@@ -59,7 +59,7 @@ Report = Annotated[Path | None, typer.Option(help="Also write the JSON document 
 
 @app.command()
 def deploy(
-    inventory: Inventory = DEFAULT_INVENTORY,
+    inventory: CloudInventory = DEFAULT_INVENTORY,
     stage: Annotated[Stage, typer.Option(help="One stage alone.")] = Stage.SITE,
     limit: Limit = None,
     check: Check = False,
@@ -71,6 +71,13 @@ def deploy(
         bool,
         typer.Option("--confirm-lost-hypervisors", help="Hypervisors taken out of the inventory are dead for good."),
     ] = False,
+    confirm_lost_storage_servers: Annotated[
+        bool,
+        typer.Option(
+            "--confirm-lost-storage-servers",
+            help="Storage servers taken out of the inventory are dead for good, and all disks on them.",
+        ),
+    ] = False,
     confirm_lost_devices: Annotated[
         bool, typer.Option("--confirm-lost-devices", help="Devices taken out of the inventory carry nothing any more.")
     ] = False,
@@ -81,6 +88,7 @@ def deploy(
     confirmed = {
         "podwright_confirm_removal": confirm_removal,
         "podwright_confirm_lost_hypervisors": confirm_lost_hypervisors,
+        "podwright_confirm_lost_storage_servers": confirm_lost_storage_servers,
         "podwright_confirm_lost_devices": confirm_lost_devices,
     }
     variables = {name: True for name, said in confirmed.items() if said}
@@ -89,7 +97,7 @@ def deploy(
 
 @app.command()
 def plan(
-    inventory: Inventory = DEFAULT_INVENTORY,
+    inventory: CloudInventory = DEFAULT_INVENTORY,
     against: Annotated[
         str | None,
         typer.Option(
@@ -115,7 +123,10 @@ def plan(
 
 @app.command()
 def verify(
-    inventory: Inventory = DEFAULT_INVENTORY, limit: Limit = None, report_file: Report = None, as_json: Json = False
+    inventory: CloudInventory = DEFAULT_INVENTORY,
+    limit: Limit = None,
+    report_file: Report = None,
+    as_json: Json = False,
 ) -> None:
     """Prove with packets that the cloud is what was planned; changes nothing."""
     _run(Order("podwright.cloud.verify", cloud_file(inventory), limit=limit), as_json, report_file)

@@ -11,10 +11,11 @@ from podwright.allocation.allocator import (
     preview_in_turn,
     settle,
 )
-from podwright.allocation.changes import Change, diff
+from podwright.allocation.changes import Change, Record, diff
 from podwright.allocation.grant import Lease, LeaseChange
 from podwright.allocation.leases import Leases
 from podwright.allocation.placement import Placement, PlacementChange
+from podwright.allocation.volumes import Volume, VolumeChange
 
 __all__ = [
     "Allocated",
@@ -24,7 +25,10 @@ __all__ = [
     "Leases",
     "Placement",
     "PlacementChange",
+    "Record",
     "Settled",
+    "Volume",
+    "VolumeChange",
     "allocate",
     "diff",
     "preview_in_turn",

@@ -11,11 +11,11 @@ import typer
 from podwright.allocation import allocate
 from podwright.errors import InvalidInput, Mistake
 from podwright.model import load
-from podwright.options import DEFAULT_INVENTORY, Inventory, cloud_file
+from podwright.options import DEFAULT_INVENTORY, CloudInventory, cloud_file
 
 
 def graph_command(
-    inventory: Inventory = DEFAULT_INVENTORY,
+    inventory: CloudInventory = DEFAULT_INVENTORY,
     to: Annotated[Path | None, typer.Option(help="The file to write; standard output without it.")] = None,
 ) -> None:
     """Draw the cloud as SVG: zones, pods, devices, cables, and whose machines run where; reaches no device."""

@@ -56,7 +56,8 @@ What must hold beyond the keys:
 - An `address` of a machine is in its guest network's `subnet`, which is not `auto`, after the router's, in nothing
   `reserved` and no other machine's.
 - What is `dedicated` to accounts is a part of the pool that it is from, and no two of them overlap.
-- The disks of a pod's machines and routing appliances fit into the `capacity_gib` of its storage server.
+- The disks of a pod's machines and routing appliances fit into the `capacity_gib` of its storage servers together,
+  and the largest into that of one.
 
 """
 

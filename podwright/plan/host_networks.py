@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address
 
-from podwright.model.cloud import Hypervisor, LinuxDevice, Network, StorageServer, Zone
+from podwright.model.cloud import Hypervisor, LinuxDevice, Network, Pod, StorageServer, Zone
 from podwright.model.views import Device, routed
 from podwright.plan import names
 from podwright.plan.ground import Ground, Link
@@ -38,19 +38,23 @@ def hypervisor_network(ground: Ground, device: Device) -> HostNetwork:
 
 
 def zone_switch_network(ground: Ground, device: Device) -> HostNetwork:
-    """Trunks to the pods with an address in each routed network, and a port to the provider."""
+    """Trunks to the pods with an address in each routed network, and a port to the provider.
+
+    Each pod has a bridge, and so a spanning tree, of its own: RSTP knows no VLANs, and in a tree over several pods it
+    could block a link that a VLAN of just one pod has to use (IEEE 802.1Q-2018 13.4).
+    """
     zone = ground.zone_of(device)
     rank = zone_switch_rank(zone, device.name)
     upstream = upstream_port(ground, device)
     network = _empty_network(device)
     network["trunks"] = {
-        link.port: {"tagged": carried(ground, device, link)}
+        link.port: {"tagged": carried(ground, device, link), "bridge": _pod_bridge(zone.pods[link.far_pod])}
         for link in ground.links[device.name]
-        if link.far_kind is not None
+        if link.far_pod is not None
     }
     network["spanning_tree"] = {"priority": _ZONE_SWITCH_PRIORITY}
     network["interfaces"] = {
-        names.vlan_interface(declared.vlan): _own_interface(declared, description, rank)
+        names.vlan_interface(declared.vlan): _own_interface(declared, description, rank, _pod_bridge(pod))
         for pod in zone.pods.values()
         for description, declared in routed(pod.networks).items()
     }
@@ -130,10 +134,15 @@ def _segments(ground: Ground, device: Device) -> dict[str, Segment]:
     return segments
 
 
-def _own_interface(network: Network, description: str, rank: int) -> VlanInterface:
+def _pod_bridge(pod: Pod) -> str:
+    return names.pod_bridge(pod.networks.management.vlan)
+
+
+def _own_interface(network: Network, description: str, rank: int, bridge: str) -> VlanInterface:
     assert network.gateway is not None
     return {
         "vlan": network.vlan,
         "addresses": [f"{own_address(network.gateway, rank)}/{network.subnet.prefixlen}"],
         "description": description,
+        "bridge": bridge,
     }

@@ -33,11 +33,6 @@ def used_in_pod(ground: Ground, zone: str, pod: str) -> set[int]:
     return guests | {network.vlan for network in infrastructure(networks).values()}
 
 
-def routed_in_zone(ground: Ground, zone: str) -> set[int]:
-    """The VLANs that zone switches have an address in."""
-    return {vlan for pod in ground.cloud.zones[zone].pods for vlan in _routed_in_pod(ground, zone, pod)}
-
-
 def _routed_in_pod(ground: Ground, zone: str, pod: str) -> set[int]:
     return {network.vlan for network in routed(ground.cloud.zones[zone].pods[pod].networks).values()}
 
@@ -48,10 +43,8 @@ def _carried(ground: Ground, device: Device, link: Link) -> set[int]:
     if link.far_kind in ("storage_server", "hypervisor"):
         return needed_by(ground, ground.devices[link.far.device])
     pods = {pod for pod in (device.pod, link.far_pod) if pod is not None}
-    if len(pods) > 1:
-        return set()  # between pods there is layer 3 only
-    if not pods:
-        return routed_in_zone(ground, device.zone)
+    if len(pods) != 1:
+        return set()  # between pods, and between zone switches, there is layer 3 only
     pod = pods.pop()
     if "zone_switch" in (device.kind, link.far_kind):
         return _routed_in_pod(ground, device.zone, pod)

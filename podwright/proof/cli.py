@@ -13,7 +13,7 @@ from rich.text import Text
 
 from podwright import plan_files
 from podwright.model import load
-from podwright.options import DEFAULT_INVENTORY, Inventory, Json, cloud_file, invalid_input_told
+from podwright.options import DEFAULT_INVENTORY, CloudInventory, Json, cloud_file, invalid_input_told
 from podwright.rendering import rendered_files
 from podwright.report import console
 from podwright.runner import ExitCode
@@ -34,7 +34,7 @@ ConfigurationsDirectory = Annotated[
 
 
 def prove_command(
-    inventory: Inventory = DEFAULT_INVENTORY,
+    inventory: CloudInventory = DEFAULT_INVENTORY,
     configurations: ConfigurationsDirectory = None,
     as_json: Json = False,
 ) -> None:

@@ -128,6 +128,7 @@ def test_hypervisor_that_was_not_there_may_run_machines_today(cloud_file: Path) 
     pod["hypervisors"]["east-p1-hv3"] = pod["hypervisors"]["east-p1-hv2"] | {
         "management_address": "192.168.1.33",
         "storage_address": "192.168.101.33",
+        "tunnel_address": "192.168.111.33",
     }
     declaration["zones"]["east"]["cables"] += [[f"east-p1-sw{n}:swp8", f"east-p1-hv3:eth{n}"] for n in (1, 2)]
     declaration["accounts"]["acme"]["machines"]["web1"]["hypervisor"] = "east-p1-hv3"
