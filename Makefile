@@ -23,6 +23,7 @@ unit: install test-packages
 
 bench: install test-packages
 	$(BIN)/python -m tests.bench.allocation
+	$(BIN)/python -m tests.bench.render
 	$(BIN)/python -m tests.bench.deploy
 
 # yanglint judges the payloads for switches. Of the databases, mariadb-server has the scripts by which a Galera node

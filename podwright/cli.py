@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -14,12 +15,15 @@ from typer.exceptions import Abort, TyperException
 from podwright import report
 from podwright.allocation.cli import app as lease
 from podwright.allocation.moving import cli as moving
-from podwright.errors import InvalidInput, PodwrightError
+from podwright.errors import PodwrightError
+from podwright.graph.cli import graph_command
 from podwright.images.cli import app as image
 from podwright.lab.cli import app as lab
 from podwright.model import load
-from podwright.options import DEFAULT_INVENTORY, Check, Json, cloud_file
-from podwright.runner import ExitCode, Order, invalid_report, run
+from podwright.options import DEFAULT_INVENTORY, Check, CloudInventory, Json, cloud_file, invalid_input_told
+from podwright.proof.cli import prove_command
+from podwright.rendering.cli import note_rendered, show_comparison
+from podwright.runner import ExitCode, Order, Run, run
 
 app = typer.Typer(
     name="podwright",
@@ -32,6 +36,8 @@ app.add_typer(lab, name="lab")
 app.add_typer(image, name="image")
 moving.register(lease)
 app.add_typer(lease, name="lease")
+app.command(name="prove")(prove_command)
+app.command(name="graph")(graph_command)
 
 
 class Stage(StrEnum):
@@ -46,12 +52,6 @@ class Stage(StrEnum):
     MACHINES = "machines"
 
 
-Inventory = Annotated[
-    Path,
-    typer.Option(
-        "--inventory", "-i", envvar="PODWRIGHT_INVENTORY", exists=True, help="The cloud: cloud.yml, or its directory."
-    ),
-]
 Limit = Annotated[str | None, typer.Option(help="Only these hosts or groups, as ansible-playbook takes them.")]
 Diff = Annotated[bool, typer.Option("--diff", help="Show every change, before and after.")]
 Report = Annotated[Path | None, typer.Option(help="Also write the JSON document to this file.")]
@@ -59,7 +59,7 @@ Report = Annotated[Path | None, typer.Option(help="Also write the JSON document 
 
 @app.command()
 def deploy(
-    inventory: Inventory = DEFAULT_INVENTORY,
+    inventory: CloudInventory = DEFAULT_INVENTORY,
     stage: Annotated[Stage, typer.Option(help="One stage alone.")] = Stage.SITE,
     limit: Limit = None,
     check: Check = False,
@@ -96,14 +96,37 @@ def deploy(
 
 
 @app.command()
-def plan(inventory: Inventory = DEFAULT_INVENTORY, as_json: Json = False) -> None:
-    """Show what a deployment would plan differently from the last one; touches no device."""
-    _run(Order("podwright.cloud.plan", cloud_file(inventory), check=True, diff=True), as_json)
+def plan(
+    inventory: CloudInventory = DEFAULT_INVENTORY,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REVISION",
+            help="Show instead what differs on devices, in their own syntax, from the inventory at a git revision.",
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show what a deployment would plan differently from the last one; touches no device.
+
+    Also renders every device's configuration, in its own syntax, below the state directory.
+    """
+    declaration = cloud_file(inventory)
+    if against is not None:
+        show_comparison(declaration, against, as_json)
+    _run(
+        Order("podwright.cloud.plan", declaration, check=True, diff=True),
+        as_json,
+        finish=lambda result: note_rendered(declaration, result),
+    )
 
 
 @app.command()
 def verify(
-    inventory: Inventory = DEFAULT_INVENTORY, limit: Limit = None, report_file: Report = None, as_json: Json = False
+    inventory: CloudInventory = DEFAULT_INVENTORY,
+    limit: Limit = None,
+    report_file: Report = None,
+    as_json: Json = False,
 ) -> None:
     """Prove with packets that the cloud is what was planned; changes nothing."""
     _run(Order("podwright.cloud.verify", cloud_file(inventory), limit=limit), as_json, report_file)
@@ -127,26 +150,31 @@ def _complain(text: str) -> None:
     Console(stderr=True).print(text, style="red", markup=False, highlight=False, soft_wrap=True)
 
 
-def _run(order: Order, as_json: bool, report_file: Path | None = None) -> None:
+def _run(
+    order: Order, as_json: bool, report_file: Path | None = None, finish: Callable[[Run], None] | None = None
+) -> None:
+    """Run a playbook and, if it went well, what there is to `finish`; show what came of it, and exit."""
     _check(order.inventory, as_json)
     if as_json:
         result = run(order)
+        _finish(result, finish)
         sys.stdout.write(result.to_json() + "\n")
     else:
         with report.progress() as on_progress:
             result = run(order, on_progress)
+        _finish(result, finish)
         report.show(result)
     if report_file:
         report_file.write_text(result.to_json() + "\n")
     raise typer.Exit(result.exit_code)
 
 
+def _finish(result: Run, finish: Callable[[Run], None] | None) -> None:
+    if finish is not None and result.exit_code in (ExitCode.IN_SYNC, ExitCode.CHANGED):
+        finish(result)
+
+
 def _check(declaration: Path, as_json: bool) -> None:
     """Refuse a wrong declaration before Ansible starts, which would only say that it has no inventory."""
-    try:
+    with invalid_input_told(as_json):
         load(declaration)
-    except InvalidInput as error:
-        if not as_json:
-            raise
-        sys.stdout.write(invalid_report(error) + "\n")
-        raise typer.Exit(ExitCode.INVALID) from error

@@ -4,7 +4,7 @@
     ├── InvalidInput          the declaration is wrong; nothing was touched (exit code 4)
     ├── AllocationError       a lease cannot be had (exit code 4)
     │   └── DatabaseError     the database of leases cannot be used (exit code 3)
-    ├── PlanError             there is no plan, or not of this inventory; plan again (exit code 3)
+    ├── PlanError             there is no plan, or not of this inventory, or no device can have it (exit code 3)
     ├── DeviceError           a device refused, vanished or lied (exit code 3)
     │   └── SessionLost       it does not answer any more (exit code 3)
     └── LabError              the lab cannot start, stop or be entered (exit code 3)
@@ -70,7 +70,7 @@ class DatabaseError(AllocationError):
 
 
 class PlanError(PodwrightError):
-    """There is no plan, or it was made from another inventory, or it was changed by hand."""
+    """There is no plan, or it was made from another inventory or changed by hand, or no device can have it."""
 
 
 class DeviceError(PodwrightError):

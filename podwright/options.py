@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from podwright.errors import InvalidInput
 from podwright.model import load
+from podwright.runner import ExitCode, invalid_report
 
 DEFAULT_INVENTORY = Path("inventories/lab/cloud.yml")
 
+CloudInventory = Annotated[
+    Path,
+    typer.Option(
+        "--inventory", "-i", envvar="PODWRIGHT_INVENTORY", exists=True, help="The cloud: cloud.yml, or its directory."
+    ),
+]
 Inventory = Annotated[
     Path | None,
     typer.Option(
@@ -34,6 +45,22 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document on standar
 def cloud_file(inventory: Path) -> Path:
     """The file that declares a cloud, given that file or its directory."""
     return inventory / "cloud.yml" if inventory.is_dir() else inventory
+
+
+@contextmanager
+def invalid_input_told(as_json: bool) -> Iterator[None]:
+    """Tell of a wrong declaration as the caller wants it: as a JSON document, or else in words by whoever catches it.
+
+    Raises:
+        InvalidInput: the declaration is wrong, and it is for people.
+    """
+    try:
+        yield
+    except InvalidInput as error:
+        if not as_json:
+            raise
+        sys.stdout.write(invalid_report(error) + "\n")
+        raise typer.Exit(ExitCode.INVALID) from error
 
 
 def declared_file(inventory: Path | None) -> Path:

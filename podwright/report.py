@@ -73,6 +73,9 @@ def show(run: Run) -> None:
         console.print(f"{host}: disks left behind (deploy with --confirm-removal destroys them): {', '.join(volumes)}")
     for host, machines in run.results.get("restart_needed", {}).items():
         console.print(f"{host}: changes wait for a restart of {', '.join(machines)}")
+    if "rendered" in run.results:
+        rendered = run.results["rendered"]
+        say(f"rendered the configurations of {rendered['devices']} devices below {rendered['directory']}")
     for warning in run.warnings:
         console.print(Text(warning, style="yellow"))
     for failure in run.failures:

@@ -43,7 +43,7 @@ def select(tables: dict[str, list[str]]) -> dict[str, list[Row]]:
     ]
     results = transact(operations)
     return {
-        table: [{column: _value(value) for column, value in row.items()} for row in result["rows"]]
+        table: [{column: decoded(value) for column, value in row.items()} for row in result["rows"]]
         for table, result in zip(tables, results)  # noqa: B905 - strict is Python 3.10's
     }
 
@@ -51,6 +51,18 @@ def select(tables: dict[str, list[str]]) -> dict[str, list[Row]]:
 def as_set(value: Any) -> list[Any]:
     """Give the members of a column that may hold one atom or a set of them (RFC 7047 section 5.1)."""
     return value if isinstance(value, list) else [value]
+
+
+def decoded(value: Any) -> Any:
+    """Give a value as a Python one, of its notation on the wire (RFC 7047 section 5.1)."""
+    if not isinstance(value, list):
+        return value
+    kind, content = value
+    if kind == "uuid":
+        return content
+    if kind == "set":
+        return [decoded(member) for member in content]
+    return {decoded(key): decoded(member) for key, member in content}
 
 
 def _ask(request: dict[str, Any]) -> dict[str, Any]:
@@ -77,14 +89,3 @@ def _receive(connection: socket.socket) -> dict[str, Any]:
         except ValueError:
             continue
         return answer
-
-
-def _value(value: Any) -> Any:
-    if not isinstance(value, list):
-        return value
-    kind, content = value
-    if kind == "uuid":
-        return content
-    if kind == "set":
-        return [_value(member) for member in content]
-    return {_value(key): _value(member) for key, member in content}

@@ -8,6 +8,7 @@ from podwright.allocation.allocator import (
     Allocated,
     Settled,
     allocate,
+    preview_in_turn,
     settle,
 )
 from podwright.allocation.changes import Change, Record, diff
@@ -30,5 +31,6 @@ __all__ = [
     "VolumeChange",
     "allocate",
     "diff",
+    "preview_in_turn",
     "settle",
 ]

@@ -33,7 +33,7 @@ from podwright.allocation.repository import Repository
 from podwright.allocation.volumes import Stored, Volume, VolumeChange, VolumeRequest, store
 from podwright.allocation.volumes import lost as lost_volumes
 from podwright.allocation.volumes import refusal as refusal_of_lost_volumes
-from podwright.errors import AllocationError
+from podwright.errors import AllocationError, DatabaseError
 from podwright.model.cloud import Cloud
 from podwright.model.views import devices, guest_network_pods, guest_networks
 
@@ -113,19 +113,42 @@ def allocate(
     confirmed = _Confirmed(lost_hypervisors_confirmed, lost_storage_servers_confirmed)
 
     def work(repository: Repository) -> Allocated:
-        repository.lock_all()
-        repository.expire(moment)
-        books = Books(repository.pools(), repository.leases(), repository.free_ranges())
-        held = _Held(repository.placements(), repository.volumes(), repository.devices(cloud.name))
-        allocated = _decide(cloud, books, held, confirmed, moment)
-        repository.declare(books.redeclared, books.declared, cloud.name, moment)
-        repository.save_free(books.free_values)
-        repository.save(allocated.lease_changes, allocated.placement_changes, moment, allocated.volume_changes)
-        _note_devices(cloud, repository, held.devices, confirmed)
-        return allocated
+        return _allocated(repository, cloud, confirmed, moment)
 
     with Database(cloud.database, this_run(f"plan {cloud.name}")) as database:
         return database.preview(work) if preview else database.write(work)
+
+
+def preview_in_turn(clouds: Mapping[str, Cloud], database_url: str, now: datetime | None = None) -> dict[str, Leases]:
+    """Find out what each cloud would hold if they were run one after the other; nothing is written.
+
+    So what the first one was never run for, and what it would get, is not given to
+    somebody else by the second. A hypervisor or storage server that is not declared counts as
+    dead for good, for the machines on it may be of a later declaration.
+
+    Args:
+        clouds: the declarations, by what messages call them, in their order.
+        database_url: the database of them all.
+        now: the time to go by.
+
+    Raises:
+        AllocationError: as `allocate` does, for any of them; the text says for which.
+    """
+    moment = unix_time(now)
+
+    def work(repository: Repository) -> dict[str, Leases]:
+        return {name: preview(repository, name, cloud) for name, cloud in clouds.items()}
+
+    def preview(repository: Repository, name: str, cloud: Cloud) -> Leases:
+        try:
+            return _allocated(repository, cloud, _Confirmed(True, True), moment).leases
+        except DatabaseError:
+            raise
+        except AllocationError as error:
+            raise AllocationError("\n".join(f"{name}: {line}" for line in str(error).splitlines())) from error
+
+    with Database(database_url, this_run("preview")) as database:
+        return database.preview(work)
 
 
 def settle(
@@ -183,6 +206,20 @@ def settle(
 
     with Database(cloud.database, this_run(f"release {cloud.name}")) as database:
         return database.preview(work) if preview else database.write(work)
+
+
+def _allocated(repository: Repository, cloud: Cloud, confirmed: _Confirmed, now: int) -> Allocated:
+    """Decide at `now`, and write what was decided."""
+    repository.lock_all()
+    repository.expire(now)
+    books = Books(repository.pools(), repository.leases(), repository.free_ranges())
+    held = _Held(repository.placements(), repository.volumes(), repository.devices(cloud.name))
+    allocated = _decide(cloud, books, held, confirmed, now)
+    repository.declare(books.redeclared, books.declared, cloud.name, now)
+    repository.save_free(books.free_values)
+    repository.save(allocated.lease_changes, allocated.placement_changes, now, allocated.volume_changes)
+    _note_devices(cloud, repository, held.devices, confirmed)
+    return allocated
 
 
 def _settled_volumes(

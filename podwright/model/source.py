@@ -1,4 +1,4 @@
-"""Reading a declaration: the only part of the model that touches files and the environment."""
+"""Reading a declaration, from files and the environment."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from podwright.model.checks import cross_check
 from podwright.model.cloud import Cloud
 from podwright.model.document import Document, Finding, KeyPath, Place, merge, read_document
 from podwright.model.fields import PUBLIC_KEY, concealed
+from podwright.model.files import WORKING_TREE, Files
 from podwright.model.structure import read_structure
 
 # Everything that names a file of the controller; * is any name.
@@ -30,24 +31,29 @@ _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _PASSWORD = re.compile(r"(?!sqlite:)[^/:]*://[^/:@]*:(?P<password>.*)@", re.DOTALL)
 
 
-def load(path: Path, environment: Mapping[str, str] = os.environ) -> Cloud:
+def load(path: Path, environment: Mapping[str, str] = os.environ, files: Files = WORKING_TREE) -> Cloud:
     """Read, check and freeze the cloud that `path` (a cloud.yml) and `cloud.d/*.yml` beside it declare.
 
     `${NAME}` in the path of a local file and in `database` stands for a variable of `environment`.
     Relative paths are relative to the file that they stand in. In `database`, a password is a variable:
     inventories are kept in version control, and this is how one is told from a password in the open.
 
+    Args:
+        path: where cloud.yml is.
+        environment: the variables.
+        files: where the text of a file comes from; whatever that is, paths mean the files of this machine.
+
     Raises:
         InvalidInput: with every mistake of every file.
     """
     directory = path.absolute().parent
-    files = [path, *sorted((directory / "cloud.d").glob("*.yml"))]
-    document = merge(_read(file, directory) for file in files)
-    document.mistakes += _overlooked(directory)
+    parts = [path, *files.matching(directory / "cloud.d", "*.yml")]
+    document = merge(_read(part, directory, files) for part in parts)
+    document.mistakes += _overlooked(directory, files)
     findings = [
         *_signed(document),
         *_resolve(document, directory, environment),
-        *_add_administrator_keys(document),
+        *_add_administrator_keys(document, files),
     ]
     wrong = {finding.path for finding in findings}
     cloud, misshapen, wrong_or_missing = read_structure(document.value)
@@ -62,18 +68,18 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Cloud:
     return cloud
 
 
-def _read(file: Path, directory: Path) -> Document:
+def _read(file: Path, directory: Path, files: Files) -> Document:
     name = os.path.relpath(file.absolute(), directory)
     try:
-        return read_document(name, file.read_text(encoding="utf-8"))
+        return read_document(name, files.read_text(file))
     except (OSError, UnicodeDecodeError) as error:
         mistake = Mistake(name, None, "", str(file), "a readable file", f"{_reason(error)}: name an existing YAML file")
         return Document(mistakes=[mistake], complete=False, places={(): Place(name, None)})
 
 
-def _overlooked(directory: Path) -> Iterator[Mistake]:
+def _overlooked(directory: Path, files: Files) -> Iterator[Mistake]:
     """Files that somebody meant for a part of the declaration: what they declare would be taken for removed."""
-    for file in sorted((directory / "cloud.d").glob("*.yaml")):
+    for file in files.matching(directory / "cloud.d", "*.yaml"):
         name = os.path.relpath(file, directory)
         yield Mistake(name, None, "", file.name, "a name that ends with .yml", f"rename it to {file.stem}.yml")
 
@@ -142,14 +148,14 @@ def _expand(path: KeyPath, holder: dict[Any, Any], environment: Mapping[str, str
     holder[path[-1]] = None if unset else _VARIABLE.sub(value_of, text)
 
 
-def _add_administrator_keys(document: Document) -> Iterator[Finding]:
+def _add_administrator_keys(document: Document, files: Files) -> Iterator[Finding]:
     """Put the keys of the administrator's file after those declared, in place."""
     file, declared = document.value.get("administrator_key_file"), document.value.get("administrator_keys", [])
     if not isinstance(file, str) or not isinstance(declared, list):
         return
     path: KeyPath = ("administrator_key_file",)
     try:
-        lines = [line.strip() for line in Path(file).read_text(encoding="utf-8").splitlines()]
+        lines = [line.strip() for line in files.read_text(Path(file)).splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         yield Finding(path, file, "a readable file", f"{_reason(error)}: name a file of OpenSSH public keys")
         return

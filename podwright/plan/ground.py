@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import NamedTuple
 from podwright.allocation.leases import Leases
 from podwright.model.cloud import Cloud, Pod, Zone
 from podwright.model.fields import Port
+from podwright.model.natural_order import natural
 from podwright.model.views import Device, DeviceKind, Domain, devices, domains
 
 
@@ -80,7 +80,7 @@ def _links(cloud: Cloud, known: Mapping[str, Device]) -> dict[str, list[Link]]:
             link = Link(near.name, far, there and there.kind, there and there.pod)
             links[near.device].append(link)
     for of_device in links.values():
-        of_device.sort(key=lambda link: _natural(link.port))
+        of_device.sort(key=lambda link: natural(link.port))
     return links
 
 
@@ -89,8 +89,3 @@ def _cable_ends(cloud: Cloud) -> Iterator[tuple[Port, Port]]:
         for cable in zone.cables:
             yield cable.a, cable.b
             yield cable.b, cable.a
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    """Sorts eth2 before eth10."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"([0-9]+)", name)]

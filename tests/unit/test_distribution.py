@@ -88,7 +88,9 @@ def test_installed_wheel_plans_a_cloud(tmp_path: Path):
         [*command, "plan", "--json", "-i", inventory], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 2, done.stdout + done.stderr
-    assert json.loads(done.stdout)["plan"]["devices"] > 20
+    document = json.loads(done.stdout)
+    assert document["plan"]["devices"] > 20
+    assert document["rendered"]["devices"] == document["plan"]["devices"]
 
 
 def _module(program: str) -> str:

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from lxml import etree
-from lxml.builder import ElementMaker
 
 from podwright.switches.access import Access
-from podwright.switches.netconf import NETCONF, OPERATION, Session, as_text
+from podwright.switches.netconf import NETCONF, Session, as_text
 from podwright.switches.state import Change, Port, PortForwarding, SwitchState, applied, difference, range_texts
 from podwright.switches.transaction import commit
+from podwright.switches.xml_maker import Maker, Tree, document
 
 INTERFACES = "http://openconfig.net/yang/interfaces"
 ETHERNET = "http://openconfig.net/yang/interfaces/ethernet"
@@ -25,8 +25,9 @@ INTERFACE_TYPES = "urn:ietf:params:xml:ns:yang:iana-if-type"
 PATHS = {"if": INTERFACES, "eth": ETHERNET, "vlan": VLAN, "ni": NETWORK_INSTANCE, "stp": SPANNING_TREE}
 # Prefixes in the values of identities.
 PREFIXES = ("ianaift", "oc-ni-types", "oc-stp-types")
-REPLACE = {OPERATION: "replace"}
-REMOVE = {OPERATION: "remove"}
+NC = {"nc": NETCONF}
+REPLACE = {"nc:operation": "replace"}
+REMOVE = {"nc:operation": "remove"}
 
 ALL_VLANS = frozenset(range(1, 4095))
 FILTER = f"""
@@ -35,13 +36,11 @@ FILTER = f"""
 <stp xmlns="{SPANNING_TREE}"/>
 """
 
-interfaces = ElementMaker(namespace=INTERFACES, nsmap={None: INTERFACES, "ianaift": INTERFACE_TYPES})
-ethernet = ElementMaker(namespace=ETHERNET, nsmap={None: ETHERNET})
-vlan = ElementMaker(namespace=VLAN, nsmap={None: VLAN})
-instance = ElementMaker(
-    namespace=NETWORK_INSTANCE, nsmap={None: NETWORK_INSTANCE, "oc-ni-types": NETWORK_INSTANCE_TYPES}
-)
-spanning_tree = ElementMaker(namespace=SPANNING_TREE, nsmap={None: SPANNING_TREE, "oc-stp-types": SPANNING_TREE_TYPES})
+interfaces = Maker(namespace=INTERFACES, nsmap={None: INTERFACES, "ianaift": INTERFACE_TYPES})
+ethernet = Maker(namespace=ETHERNET, nsmap={None: ETHERNET})
+vlan = Maker(namespace=VLAN, nsmap={None: VLAN})
+instance = Maker(namespace=NETWORK_INSTANCE, nsmap={None: NETWORK_INSTANCE, "oc-ni-types": NETWORK_INSTANCE_TYPES})
+spanning_tree = Maker(namespace=SPANNING_TREE, nsmap={None: SPANNING_TREE, "oc-stp-types": SPANNING_TREE_TYPES})
 
 
 class Driver:
@@ -78,21 +77,18 @@ class Driver:
 
 def configuration(state: SwitchState) -> str:
     """The `<data>` that a `<get-config>` of such a device answers, as far as podwright configures it."""
-    data = etree.Element(f"{{{NETCONF}}}data", nsmap={"nc": NETCONF})
-    data.extend(_subtrees(difference(SwitchState({}, {}, None), state)))
-    for element in data.iter():
-        element.attrib.pop(OPERATION, None)
-    return as_text(data, PREFIXES)
+    trees = [*_subtrees(difference(SwitchState({}, {}, None), state))]
+    for tree in trees:
+        tree.forget_attributes()
+    return document("nc:data", NC, trees)
 
 
 def render(change: Change) -> str:
     """The `<config>` that makes a change: what differs and nothing else."""
-    config = etree.Element(f"{{{NETCONF}}}config", nsmap={"nc": NETCONF})
-    config.extend(_subtrees(change))
-    return as_text(config, PREFIXES)
+    return document("nc:config", NC, _subtrees(change))
 
 
-def _subtrees(change: Change) -> Iterator[Any]:
+def _subtrees(change: Change) -> Iterator[Tree]:
     if change.ports:
         yield interfaces.interfaces(*(_interface(name, port) for name, port in change.ports.items()))
     if change.vlans:
@@ -101,7 +97,7 @@ def _subtrees(change: Change) -> Iterator[Any]:
         yield _stp(change)
 
 
-def _interface(name: str, port: Port | None) -> Any:
+def _interface(name: str, port: Port | None) -> Tree:
     if port is None:
         return interfaces.interface(interfaces.name(name), REMOVE)
     return interfaces.interface(
@@ -116,7 +112,7 @@ def _interface(name: str, port: Port | None) -> Any:
     )
 
 
-def _membership(port: Port) -> list[Any]:
+def _membership(port: Port) -> list[Tree]:
     """The VLANs of a port. A trunk's native VLAN is one of its `trunk-vlans` too: many devices drop it otherwise."""
     members = [vlan("interface-mode", port.mode.upper())]
     if port.untagged is not None:
@@ -126,7 +122,7 @@ def _membership(port: Port) -> list[Any]:
     return members
 
 
-def _default_instance(change: Change) -> Any:
+def _default_instance(change: Change) -> Tree:
     """The default network instance, which is where a switch keeps its VLANs."""
     return instance(
         "network-instances",
@@ -139,14 +135,14 @@ def _default_instance(change: Change) -> Any:
     )
 
 
-def _vlan(number: int, name: str | None) -> Any:
+def _vlan(number: int, name: str | None) -> Tree:
     key = instance("vlan-id", str(number))
     if name is None:
         return instance.vlan(key, REMOVE)
     return instance.vlan(key, instance.config(instance("vlan-id", str(number)), instance.name(name)))
 
 
-def _stp(change: Change) -> Any:
+def _stp(change: Change) -> Tree:
     stp = spanning_tree.stp()
     rstp = spanning_tree.rstp()
     if change.priority is not None:
@@ -164,7 +160,7 @@ def _stp(change: Change) -> Any:
     return stp
 
 
-def _rstp_port(name: str, port: Port | None) -> Any:
+def _rstp_port(name: str, port: Port | None) -> Tree:
     if port is None:
         return spanning_tree.interface(spanning_tree.name(name), REMOVE)
     cost = [] if port.path_cost is None else [spanning_tree.cost(str(port.path_cost))]
@@ -173,7 +169,7 @@ def _rstp_port(name: str, port: Port | None) -> Any:
     )
 
 
-def _stp_port(name: str, port: Port | None) -> Any:
+def _stp_port(name: str, port: Port | None) -> Tree:
     if port is None:
         return spanning_tree.interface(spanning_tree.name(name), REMOVE)
     edge = spanning_tree("edge-port", "oc-stp-types:EDGE_ENABLE" if port.edge else "oc-stp-types:EDGE_DISABLE")

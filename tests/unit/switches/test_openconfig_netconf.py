@@ -9,7 +9,8 @@ import yaml
 from hypothesis import given
 from lxml import etree
 
-from podwright.switches.platforms.openconfig_netconf import OPERATION, parse, parse_forwarding, render
+from podwright.switches.netconf import OPERATION
+from podwright.switches.platforms.openconfig_netconf import parse, parse_forwarding, render
 from podwright.switches.state import Port, SwitchState, difference
 
 from .states import switch_states

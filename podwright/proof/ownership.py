@@ -1,0 +1,68 @@
+"""Who owns a segment, by what the inventory declares and by what is in it: never by the plan or its VLAN ids.
+
+A machine is known by the name of its domain, which the inventory gives to an
+account. An address of a host or of a routing appliance lies in one of the
+declared networks of the place where the device stands.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Interface, IPv4Network
+
+from podwright.model.cloud import Cloud
+from podwright.model.views import Appliance, Domain, appliances, domains, infrastructure
+from podwright.proof.wiring import Owner
+
+
+class Ownership:
+    """The owners in a cloud."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._domains = {domain.name: domain for domain in domains(cloud)}
+        self._appliances = {appliance.name: appliance for appliance in appliances(cloud)}
+        self._networks = {zone: _networks(cloud, zone) for zone in cloud.zones}
+
+    def domain(self, name: str) -> Domain | None:
+        """A declared machine or routing appliance."""
+        return self._domains.get(name)
+
+    def appliance(self, name: str) -> Appliance:
+        """A declared routing appliance."""
+        return self._appliances[name]
+
+    def of_machine(self, domain: Domain) -> Owner:
+        """The owner of what a machine's NIC is in."""
+        return Owner("account", f"{domain.account}/{domain.guest_network}")
+
+    def of_address(self, zone: str, pod: str | None, address: str) -> Owner | None:
+        """The owner of the infrastructure's network that an address of a device lies in, if any.
+
+        The device is in `pod`, or anywhere in the zone; a storage network is one of its pod alone.
+        """
+        ip = IPv4Interface(address).ip
+        for network, in_pod, owner in self._networks[zone]:
+            if ip in network and (pod is None or in_pod in (pod, None)):
+                return owner
+        return None
+
+
+def _networks(cloud: Cloud, zone_name: str) -> list[tuple[IPv4Network, str | None, Owner]]:
+    """(subnet, pod, owner) of each network of the infrastructure in a zone; the provider's is in no pod."""
+    zone = cloud.zones[zone_name]
+    networks: list[tuple[IPv4Network, str | None, Owner]] = [
+        (zone.upstream.network, None, upstream(zone_name)),
+    ]
+    for pod_name, pod in sorted(zone.pods.items()):
+        for purpose, network in infrastructure(pod.networks).items():
+            networks.append((network.subnet, pod_name, Owner(purpose, f"{zone_name}/{pod_name}")))
+    return networks
+
+
+def upstream(zone: str) -> Owner:
+    """The provider's network."""
+    return Owner("upstream", zone)
+
+
+def management(zone: str, pod: str) -> Owner:
+    """The management network of a pod."""
+    return Owner("management", f"{zone}/{pod}")

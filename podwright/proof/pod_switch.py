@@ -1,0 +1,27 @@
+"""Pod switches: which VLANs pass which ports, by their running configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from podwright.model.cloud import PodSwitch
+from podwright.model.views import Device
+from podwright.proof.ownership import Ownership
+from podwright.proof.wiring import Point, Wiring
+from podwright.rendering.pod_switch import RUNNING_CONFIGURATION
+from podwright.switches.driver import find_platform
+
+
+def pod_switch_wiring(device: Device, files: Mapping[str, str], ownership: Ownership) -> Wiring:
+    """Read a pod switch; a VLAN that it does not have passes no port."""
+    del ownership  # nobody is attached to a pod switch itself
+    assert isinstance(device.declared, PodSwitch)
+    state = find_platform(device.declared.platform).parse(files[RUNNING_CONFIGURATION])
+    present = frozenset(state.vlans or ())
+    wiring = Wiring()
+    for name, port in (state.ports or {}).items():
+        for vlan in sorted(port.tagged & present):
+            wiring.open_port(Point(device.name, "", vlan), device.name, name, vlan)
+        if port.untagged in present:
+            wiring.open_port(Point(device.name, "", port.untagged), device.name, name, None)
+    return wiring

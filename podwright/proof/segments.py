@@ -1,0 +1,177 @@
+"""What is claimed of the segments of a zone, decided by searching the graph of where frames get.
+
+Four claims, each either proved or refuted by a path that a frame takes:
+
+- apart: nobody is in a segment that somebody else is in;
+- joined: all who own a segment together are in one, whichever leg of its bond a host uses;
+- passed on: a cable's two ends let the same VLANs pass;
+- needed: no VLAN is carried to where nobody is in it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import networkx as nx
+from networkx.utils import UnionFind
+
+from podwright.proof.cables import Dangling
+from podwright.proof.wiring import Attachment, Node, Owner, Point, Wiring
+
+Claim = Literal["apart", "joined", "passed on", "needed", "read"]
+"""The claims above, the gravest first, and that everything could be read."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A claim that does not hold."""
+
+    claim: Claim
+    statement: str
+    path: tuple[str, ...] = ()
+    """the way of a frame that shows it"""
+
+
+class Segments:
+    """The segments of a zone: who is in which."""
+
+    def __init__(self, wiring: Wiring, dangling: Sequence[Dangling]) -> None:
+        self._wiring = wiring
+        self._dangling = {end.port: end.why for end in dangling}
+        self._fabric: nx.Graph[Node] = nx.Graph(wiring.joins)
+        """without the legs of bonds, which nothing crosses"""
+        self._fabric.add_nodes_from(node for leg in wiring.legs for node in leg)
+        self._fabric.add_nodes_from(attachment.node for attachment in wiring.attachments)
+        self._fabric.add_nodes_from(self._dangling)
+        self._graph: nx.Graph[Node] = self._fabric.copy()
+        self._graph.add_edges_from(wiring.legs)
+        self._owners: defaultdict[Owner, list[Node]] = defaultdict(list)
+        for node, owner in dict.fromkeys(wiring.attachments):  # the provider's network is at the end of many cables
+            self._owners[owner].append(node)
+
+    @property
+    def owners(self) -> Mapping[Owner, Sequence[Node]]:
+        """Where each owner is."""
+        return self._owners
+
+    def findings(self) -> Iterator[Finding]:
+        """Every claim that does not hold."""
+        segments = _numbered(self._graph)
+        yield from self._shared(segments)
+        yield from self._torn()
+        yield from self._dropped(segments)
+        yield from self._unneeded(segments)
+
+    def _shared(self, segments: Mapping[Node, int]) -> Iterator[Finding]:
+        """Owners that meet: each with the one before it in the same segment."""
+        together: defaultdict[int, list[Attachment]] = defaultdict(list)
+        for attachment in self._wiring.attachments:
+            together[segments[attachment.node]].append(attachment)
+        for attachments in together.values():
+            owners = sorted({attachment.owner for attachment in attachments})
+            for number, owner in enumerate(owners[1:], start=1):
+                before = {node for node, other in attachments if other in owners[:number]}
+                path = self._shortest(before, {node for node, other in attachments if other == owner})
+                met = next(other for node, other in attachments if node == path[0] and other in owners[:number])
+                yield Finding("apart", f"{met} and {owner} share a segment", self._told(path))
+
+    def _torn(self) -> Iterator[Finding]:
+        """Owners whose parts do not all reach each other, whichever leg of its bond each host uses."""
+        reached, loose = self._surely_joined()
+        unsure = {reached[inside] for inside in loose}
+        for owner, nodes in sorted(self._owners.items()):
+            parts: defaultdict[Node, list[Node]] = defaultdict(list)
+            for node in nodes:
+                parts[reached[node]].append(node)
+            main = max(parts, key=lambda part: (part not in unsure, len(parts[part])))
+            for part in parts:
+                if part != main:
+                    ends = [port for inside, ports in loose.items() if reached[inside] == part for port in ports]
+                    end = next((port for port in ends if reached[port] != reached[main]), parts[part][0])
+                    yield self._torn_off(owner, parts[part][0], end, parts[main][0])
+
+    def _surely_joined(self) -> tuple[UnionFind[Node], Mapping[Node, Sequence[Node]]]:
+        """Nodes that reach each other at any time, and {inside: ports} of the bonds whose legs lead to several places.
+
+        Which leg a host uses is its own business: it is joined to what is behind them when all lead to the same place.
+        """
+        sets: UnionFind[Node] = UnionFind(self._fabric.nodes)
+        for near, far in self._wiring.joins:
+            sets.union(near, far)
+        bonds: defaultdict[Node, list[Node]] = defaultdict(list)
+        for inside, port in self._wiring.legs:
+            bonds[inside].append(port)
+        while settled := [inside for inside, ports in bonds.items() if len({sets[port] for port in ports}) == 1]:
+            for inside in settled:
+                sets.union(inside, *bonds.pop(inside))
+        return sets, bonds
+
+    def _torn_off(self, owner: Owner, node: Node, port: Node, other: Node) -> Finding:
+        """A part of an owner's that does not reach the others over a port."""
+        behind = nx.single_source_shortest_path(self._fabric, port)
+        stops = [there for there in behind if there in self._dangling]
+        last = min(stops, key=lambda there: len(behind[there]), default=port)
+        why = self._dangling.get(last, "the others are not behind it") if isinstance(last, Point) else "no way on"
+        path = self._told([*self._shortest({node}, {port}), *behind[last][1:]])
+        return Finding("joined", f"{owner}: {node} does not reach {other}", (*path, f"ends: {why}"))
+
+    def _dropped(self, segments: Mapping[Node, int]) -> Iterator[Finding]:
+        """Frames that a cable's other end does not take."""
+        someone = {segments[node]: (node, owner) for node, owner in reversed(self._wiring.attachments)}
+        for ends in _by_port(self._dangling).values():
+            port, why = ends[0]
+            vlans = f" (and {len(ends) - 1} more VLANs)" if len(ends) > 1 else ""
+            if segments[port] in someone:
+                node, owner = someone[segments[port]]
+                path = self._told(self._shortest({node}, {port}))
+                yield Finding("passed on", f"{port} lets {owner} out{vlans}, and {why}", (*path, f"ends: {why}"))
+            else:
+                yield Finding("passed on", f"{port} is open{vlans}, and {why}", (str(port), f"ends: {why}"))
+
+    def _unneeded(self, segments: Mapping[Node, int]) -> Iterator[Finding]:
+        """Hosts that a VLAN is carried to without anybody of theirs in it, and cables that carry one for nobody."""
+        fabric = _numbered(self._fabric)
+        used = {fabric[attachment.node] for attachment in self._wiring.attachments}
+        owned = {segments[node]: (node, owner) for node, owner in reversed(self._wiring.attachments)}
+        idle = {inside for inside, _ in self._wiring.legs if fabric[inside] not in used and segments[inside] in owned}
+        for inside in sorted(idle, key=str):
+            node, owner = owned[segments[inside]]
+            path = self._told(self._shortest({node}, {inside}))
+            yield Finding("needed", f"{inside} is in the segment of {owner}, and nobody there needs it", path)
+        for near, far in self._idle_cables(segments, owned):
+            yield Finding("needed", f"the cable from {near} to {far} carries it for nobody", (str(near), str(far)))
+
+    def _idle_cables(self, segments: Mapping[Node, int], owned: Container[int]) -> Iterable[tuple[Node, Node]]:
+        """One cable of each segment that nobody is in."""
+        first: dict[int, tuple[Node, Node]] = {}
+        for near, far in self._wiring.joins:
+            if segments[near] not in owned and isinstance(near, Point) and near[0] != far[0]:
+                first.setdefault(segments[near], (near, far))
+        return first.values()
+
+    def _shortest(self, sources: set[Node], targets: set[Node]) -> list[Node]:
+        """The shortest way from one of some nodes to one of others."""
+        if found := sources & targets:
+            return [min(found, key=str)]
+        ways = nx.multi_source_dijkstra_path(self._graph, sorted(sources, key=str))
+        return min((ways[target] for target in sorted(targets, key=str) if target in ways), key=len)
+
+    def _told(self, path: Iterable[Node]) -> tuple[str, ...]:
+        """The nodes of a way that a person looks for on devices: not a switch's inside, which has no name."""
+        return tuple(str(node) for node in path if not isinstance(node, Point) or node.place)
+
+
+def _numbered(graph: nx.Graph[Node]) -> dict[Node, int]:
+    """Number the components, and say which one each node is in."""
+    return {node: number for number, nodes in enumerate(nx.connected_components(graph)) for node in nodes}
+
+
+def _by_port(dangling: Mapping[Point, str]) -> dict[tuple[str, str], list[tuple[Point, str]]]:
+    """Ends of one port together."""
+    ports: defaultdict[tuple[str, str], list[tuple[Point, str]]] = defaultdict(list)
+    for point, why in dangling.items():
+        ports[point.device, point.place].append((point, why))
+    return dict(sorted(ports.items()))

@@ -1,0 +1,87 @@
+"""The vocabulary of the proof: where a frame can be, and from where it gets to where."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+ALL_VLANS = range(1, 4095)
+"""The VLAN ids that a frame can have (IEEE 802.1Q-2018 table 9-2)"""
+
+
+class Point(NamedTuple):
+    """A place in a device: a port or link, or a bridge, and the VLAN that a frame has there.
+
+    On a port, the VLAN is the frame's tag; None is no tag. In a bridge that tells VLANs apart it is the one that a
+    frame belongs to, and in one that does not it is None.
+    """
+
+    device: str
+    place: str
+    vlan: int | None = None
+
+    def __str__(self) -> str:
+        vlan = "" if self.vlan is None else f"VLAN {self.vlan}"
+        return " ".join(part for part in (self.device, self.place, vlan) if part)
+
+
+class Overlay(NamedTuple):
+    """A VXLAN segment (RFC 7348): whoever has the same network identifier in a zone is in it."""
+
+    zone: str
+    vni: int
+
+    def __str__(self) -> str:
+        return f"VNI {self.vni} of zone {self.zone}"
+
+
+Node = Point | Overlay
+
+
+class Owner(NamedTuple):
+    """Whose a segment is: a guest network of an account, or a network of the infrastructure."""
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+class Attachment(NamedTuple):
+    """Somebody who is in a segment."""
+
+    node: Node
+    owner: Owner
+
+
+@dataclass
+class Wiring:
+    """How frames get through one device or several."""
+
+    joins: list[tuple[Node, Node]] = field(default_factory=list)
+    """what comes to one of the two also comes to the other"""
+    legs: list[tuple[Node, Node]] = field(default_factory=list)
+    """(inside, port of a bond), of which one at a time is in use, and nothing passes from one to another"""
+    passing: defaultdict[tuple[str, str], set[int | None]] = field(default_factory=lambda: defaultdict(set))
+    """{(device, port): tags of the frames that pass it}; None is no tag"""
+    attachments: list[Attachment] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+    """what could not be read or understood, so that nothing is proved about it"""
+
+    def open_port(self, inside: Node, device: str, port: str, tag: int | None, *, leg: bool = False) -> None:
+        """Let frames pass between a point inside a device and one of its ports."""
+        (self.legs if leg else self.joins).append((inside, Point(device, port, tag)))
+        self.passing[device, port].add(tag)
+
+    def add(self, others: Iterable[Wiring]) -> None:
+        """Take the wiring of others in."""
+        for other in others:
+            self.joins += other.joins
+            self.legs += other.legs
+            self.attachments += other.attachments
+            self.doubts += other.doubts
+            for port, tags in other.passing.items():
+                self.passing[port] |= tags
