@@ -270,7 +270,8 @@ def _management_sections(network: Network, reserved: Iterable[int], devices: Ite
     """What is for routing appliances; and apart from that, what devices may have or do have."""
     leased = _addresses(network.lease_range)
     hosts = range(int(network.subnet.network_address) + 1, int(network.subnet.broadcast_address))
-    gateways = values_of(*_gateways(network, len(zone.zone_switches)))
+    firewalls = len(zone.firewalls) if zone.management_reached_through else 0
+    gateways = values_of(*_gateways(network, len(zone.zone_switches) + firewalls))
     for_appliances = divided(leased, reserved=values_of(*_gateways(network), *reserved))
     for_devices = disjoint([*without([hosts], [*leased, *gateways]), *values_of(*devices)])
     return for_appliances | ({DEVICES: for_devices} if for_devices else {})
@@ -315,10 +316,10 @@ def _addresses(*declared: AddressRange | None) -> list[range]:
     return [range(int(each.first), int(each.last) + 1) for each in declared if each]
 
 
-def _gateways(network: Network, zone_switches: int = _ZONE_SWITCHES) -> list[int]:
+def _gateways(network: Network, owners: int = _ZONE_SWITCHES) -> list[int]:
     if network.gateway is None:
         return []
-    return [int(network.gateway) + above for above in range(zone_switches + 1)]
+    return [int(network.gateway) + above for above in range(owners + 1)]
 
 
 def _macs(cloud: Cloud) -> Demand:

@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from pydantic_core import PydanticUndefined
 
 from podwright.model import fields
-from podwright.model.cloud import Cloud, Declared
+from podwright.model.cloud import Cloud
+from podwright.model.declared import Declared
 
 _INTRODUCTION = """\
 # The inventory: every key of a declared cloud
@@ -74,6 +75,7 @@ _WORDS: dict[Any, str] = {
     fields.VlanRange: "VLAN id or range",
     fields.VniRange: "VNI or range",
     fields.PortRange: "TCP port or range",
+    fields.ServicePorts: "port or range",
     fields.AddressRange: "range of IPv4 addresses",
     fields.Addresses: "IPv4 address or range",
     fields.Cable: "cable",

@@ -35,12 +35,20 @@ def routed_in_zone(ground: Ground, zone: str) -> set[int]:
     return {vlan for pod in ground.cloud.zones[zone].pods for vlan in _routed_in_pod(ground, zone, pod)}
 
 
+def transit_of(ground: Ground, device: Device) -> set[int]:
+    """The VLAN between the firewalls and the zone switches of a device's zone, if there is one."""
+    transit = ground.zone_of(device).transit
+    return {transit.vlan} if transit else set()
+
+
 def _routed_in_pod(ground: Ground, zone: str, pod: str) -> set[int]:
     networks = ground.cloud.zones[zone].pods[pod].networks
     return {networks.management.vlan, networks.public.vlan}
 
 
 def _carried(ground: Ground, device: Device, link: Link) -> set[int]:
+    if "firewall" in (device.kind, link.far_kind):
+        return transit_of(ground, device)
     if device.kind in ("storage_server", "hypervisor"):
         return needed_by(ground, device)
     if link.far_kind in ("storage_server", "hypervisor"):
@@ -49,7 +57,7 @@ def _carried(ground: Ground, device: Device, link: Link) -> set[int]:
     if len(pods) > 1:
         return set()  # between pods there is layer 3 only
     if not pods:
-        return routed_in_zone(ground, device.zone)
+        return routed_in_zone(ground, device.zone) | transit_of(ground, device)
     pod = pods.pop()
     if "zone_switch" in (device.kind, link.far_kind):
         return _routed_in_pod(ground, device.zone, pod)

@@ -12,7 +12,7 @@ from podwright.plan.state import Forwarding, Gateway, VirtualAddress, ZoneSwitch
 
 _FIRST_PRIORITY, _PRIORITY_STEP = 150, 50
 _ADVERTISEMENT_INTERVAL_MS = 100
-_UPSTREAM_ROUTER_ID = 1
+UPSTREAM_ROUTER_ID = 1
 
 
 def zone_switch_state(ground: Ground, device: Device) -> ZoneSwitchState:
@@ -33,16 +33,21 @@ def virtual_router_id(vlan: int) -> int:
     return (vlan - 1) % 255 + 1
 
 
+def priority_of(rank: int) -> int:
+    """The VRRP priority of the first device by name (rank 0) and of those after it."""
+    return max(1, _FIRST_PRIORITY - _PRIORITY_STEP * rank)
+
+
 def _gateway(ground: Ground, device: Device) -> Gateway:
     zone = ground.zone_of(device)
-    priority = max(1, _FIRST_PRIORITY - _PRIORITY_STEP * zone_switch_rank(zone, device.name))
+    priority = priority_of(zone_switch_rank(zone, device.name))
     upstream = upstream_port(ground, device)
     networks = sorted(
         (network for pod in zone.pods.values() for network in (pod.networks.management, pod.networks.public)),
         key=lambda network: network.vlan,
     )
     addresses = [
-        _virtual_address(
+        virtual_address(
             names.vlan_interface(network.vlan),
             f"{network.gateway}/{network.subnet.prefixlen}",
             virtual_router_id(network.vlan),
@@ -51,15 +56,21 @@ def _gateway(ground: Ground, device: Device) -> Gateway:
         for network in networks
     ]
     outside = []
+    if zone.transit is not None:
+        inner = names.vlan_interface(zone.transit.vlan)
+        shared = f"{zone.transit.zone_switch_address}/{zone.transit.subnet.prefixlen}"
+        addresses.append(virtual_address(inner, shared, virtual_router_id(zone.transit.vlan), priority))
+        outside = [inner]
     if upstream is not None:
         shared = f"{zone.upstream.address}/{zone.upstream.network.prefixlen}"
-        addresses.append(_virtual_address(upstream.port, shared, _UPSTREAM_ROUTER_ID, priority))
+        addresses.append(virtual_address(upstream.port, shared, UPSTREAM_ROUTER_ID, priority))
         outside = [upstream.port]
     public = [names.vlan_interface(vlan) for vlan in sorted(pod.networks.public.vlan for pod in zone.pods.values())]
     return {"virtual_addresses": addresses, "forwarding": _forwarding([*public, *outside])}
 
 
-def _virtual_address(interface: str, address: str, router_id: int, priority: int) -> VirtualAddress:
+def virtual_address(interface: str, address: str, router_id: int, priority: int) -> VirtualAddress:
+    """An address that the devices of one rank each share, of which the highest priority answers."""
     return {
         "interface": interface,
         "address": address,
@@ -70,5 +81,5 @@ def _virtual_address(interface: str, address: str, router_id: int, priority: int
 
 
 def _forwarding(interfaces: list[str]) -> list[Forwarding]:
-    """Public networks and the provider reach each other."""
+    """Public networks and the way out, the provider or the firewalls, reach each other."""
     return [{"from": near, "to": far} for near, far in permutations(interfaces, 2)]

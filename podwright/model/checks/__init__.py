@@ -7,7 +7,7 @@ those, so that one mistake is reported once.
 
 from __future__ import annotations
 
-from podwright.model.checks import accounts, cables, dedications, guest_addresses, names, networks, references
+from podwright.model.checks import accounts, cables, dedications, edge, guest_addresses, names, networks, references
 from podwright.model.checks.declaration import Declaration
 from podwright.model.cloud import Cloud
 from podwright.model.document import Document, Finding, KeyPath
@@ -19,6 +19,7 @@ _CHECKS = (
     references.check,
     networks.check,
     cables.check,
+    edge.check,
     accounts.check,
     guest_addresses.check,
     dedications.check,
