@@ -19,15 +19,20 @@ DAEMON_FILE = "/etc/strongswan.d/podwright.conf"
 CONNECTIONS_FILE = "/etc/swanctl/conf.d/podwright.conf"
 KEYS_FILE = "/etc/swanctl/conf.d/podwright-keys.conf"
 UNIT_FILE = f"/etc/systemd/system/{UNIT}.d/podwright.conf"
+CALLER_UNIT = "podwright-vpn-caller.service"
+CALLER_FILE = f"/etc/systemd/system/{CALLER_UNIT}"
 HEADER = "# Written by podwright; a change made here does not last.\n"
 
 # 256 bits of AES-GCM (RFC 4106, RFC 5282), elliptic curves of 384 bits (RFC 5903).
 _IKE_PROPOSAL = "aes256gcm16-prfsha384-ecp384"
 _ESP_PROPOSAL = "aes256gcm16-ecp384"
 _DEAD_PEER_DELAY_S = 10
+_CALL_INTERVAL_S = 5
 
 # No more plugins than a VPN with pre-shared keys takes; the first kernel plugin that can do ESP does it.
 _PLUGINS = "random nonce openssl kdf hmac {kernel} socket-default vici"
+# Debian's package forbids the plugin, whatever list it is in.
+_ALLOWED = ["        kernel-libipsec {", "            load = yes", "        }"]
 _KERNEL = {"kernel": "kernel-netlink", "process": "kernel-libipsec kernel-netlink"}
 
 Vpns = Mapping[str, Mapping[str, Any]]
@@ -41,6 +46,7 @@ def files(vpns: Vpns, esp: Esp) -> dict[str, str | None]:
         DAEMON_FILE: _daemon(esp) if vpns else None,
         CONNECTIONS_FILE: _connections(vpns) if vpns else None,
         UNIT_FILE: _unit(vpns, esp) if vpns else None,
+        CALLER_FILE: _caller([name for name, vpn in sorted(vpns.items()) if _calls(vpn)]) if vpns else None,
     }
 
 
@@ -76,14 +82,19 @@ def esp() -> Esp:
 
 
 def _daemon(esp: Esp) -> str:
-    """A peer that is silent is given up after half a minute, not after three; then it is called again."""
+    """A peer that is silent is given up after half a minute, not after three; then it is called again.
+
+    The program that fills the daemon from files needs a random number, and would complain of all that it lacks.
+    """
     lines = [
         "    load_modular = no",
         f"    load = {_PLUGINS.format(kernel=_KERNEL[esp])}",
         "    retransmit_tries = 3",
         "    retransmit_timeout = 2.0",
+        *(["    plugins {", *_ALLOWED, "    }"] if esp == "process" else []),
     ]
-    return HEADER + "charon {\n" + "".join(f"{line}\n" for line in lines) + "}\n"
+    daemon = "charon {\n" + "".join(f"{line}\n" for line in lines) + "}\n"
+    return f"{HEADER}{daemon}swanctl {{\n    load = random openssl\n}}\n"
 
 
 def _connections(vpns: Vpns) -> str:
@@ -91,21 +102,18 @@ def _connections(vpns: Vpns) -> str:
 
 
 def _connection(name: str, vpn: Mapping[str, Any]) -> str:
-    """One of both ends calls, and calls again; were it both, they would meet halfway and have all twice."""
-    calls = vpn["local_id"] < vpn["remote_id"]
     child = {
         "local_ts": ", ".join(vpn["local_networks"]),
         "remote_ts": ", ".join(vpn["remote_networks"]),
         "esp_proposals": _ESP_PROPOSAL,
-        **({"start_action": "start", "close_action": "start", "dpd_action": "restart"} if calls else {}),
     }
     connection = {
         "version": 2,
         "local_addrs": vpn["local_address"],
         "remote_addrs": vpn["remote_address"],
         "proposals": _IKE_PROPOSAL,
-        "keyingtries": 0,
         "dpd_delay": f"{_DEAD_PEER_DELAY_S}s",
+        "mobike": "no",
         "unique": "replace",
     }
     body = (
@@ -115,6 +123,29 @@ def _connection(name: str, vpn: Mapping[str, Any]) -> str:
         + _section("children", _section(name, _settings(child)))
     )
     return _section(name, body)
+
+
+def _calls(vpn: Mapping[str, Any]) -> bool:
+    """One of both ends calls; were it both, they would meet halfway and have all twice."""
+    return bool(vpn["local_id"] < vpn["remote_id"])
+
+
+def _caller(vpns: list[str]) -> str:
+    """Call for each VPN that is down, and again: the daemon itself does not once the other end has said no.
+
+    The other end says so while it does not have its part of the VPN, or another key.
+    """
+    call = "swanctl --list-sas --ike $vpn | grep -q INSTALLED || swanctl --initiate --child $vpn --timeout 10"
+    loop = f"while :; do for vpn in {' '.join(vpns)}; do {call}; done; sleep {_CALL_INTERVAL_S}; done"
+    start = f"/bin/sh -c '{loop}'" if vpns else "/bin/true"
+    return f"""{HEADER}[Unit]
+Description=Calls for VPNs that are down
+BindsTo={UNIT}
+After={UNIT}
+
+[Service]
+ExecStart={start}
+"""
 
 
 def _secret(name: str, vpn: Mapping[str, Any], key: str) -> str:
@@ -128,7 +159,7 @@ def _unit(vpns: Vpns, esp: Esp) -> str:
     """
     networks = {network for vpn in vpns.values() for network in vpn["local_networks"]} if esp == "process" else set()
     addresses = [f"{network.network_address}/32" for network in sorted(map(IPv4Network, networks))]
-    return f"{HEADER}[Unit]\nAfter=network.target\n\n[Service]\n" + "".join(
+    return f"{HEADER}[Unit]\nWants={CALLER_UNIT}\n\n[Service]\n" + "".join(
         f"{setting}ip address {verb} {address} dev lo\n"
         for setting, verb in (("ExecStartPre=/usr/sbin/", "replace"), ("ExecStopPost=-/usr/sbin/", "delete"))
         for address in addresses

@@ -89,12 +89,12 @@ def actions(changed: Iterable[str]) -> list[str]:
         keys |= {UNIT_FILE, RULES_FILE, virtual_routers.FILE, ipsec.DAEMON_FILE}
     causes = {
         "write keys": {KEYS},
-        "reload units": {UNIT_FILE, ipsec.UNIT_FILE},
+        "reload units": {UNIT_FILE, ipsec.UNIT_FILE, ipsec.CALLER_FILE},
         "load rules": {RULES_FILE, "packet filter"},
         "forward packets": {"ip_forward"},
         "reload keepalived": {virtual_routers.FILE},
         "start units": {f"unit {virtual_routers.UNIT}", f"unit {RULES_UNIT}"},
-        "restart VPNs": {ipsec.DAEMON_FILE, ipsec.UNIT_FILE},
+        "restart VPNs": {ipsec.DAEMON_FILE, ipsec.UNIT_FILE, ipsec.CALLER_FILE},
         "reload VPNs": {ipsec.CONNECTIONS_FILE, KEYS},
         "start or stop VPNs": {FOLLOWS, ipsec.DAEMON_FILE},
     }
