@@ -107,7 +107,9 @@ def _shared_addresses(zone: Zone, device: Device, upstream: Link | None) -> Iter
     assert transit is not None
     inner = names.vlan_interface(transit.vlan)
     shared = f"{transit.firewall_address}/{transit.subnet.prefixlen}"
-    yield {**virtual_address(inner, shared, virtual_router_id(transit.vlan), priority), "moves_alone": False}
+    # Zone switches have the VLAN's id there, and with it a virtual MAC (RFC 5798 section 7.3): firewalls the next one.
+    router_id = virtual_router_id(transit.vlan + 1)
+    yield {**virtual_address(inner, shared, router_id, priority), "moves_alone": False}
     if upstream is not None:
         shared = f"{zone.upstream.address}/{zone.upstream.network.prefixlen}"
         yield {**virtual_address(upstream.port, shared, UPSTREAM_ROUTER_ID, priority), "moves_alone": False}

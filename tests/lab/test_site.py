@@ -5,11 +5,8 @@ Every chapter starts where the one before left the lab.
 
 from __future__ import annotations
 
-import base64
-import json
 import os
 import re
-import shlex
 import signal
 import subprocess
 import sys
@@ -109,7 +106,7 @@ def test_outside_sees_the_account_and_not_the_machine(cloud: Cloud):
     """The provider's own log of who called, beside what verify counted on our ports."""
     for account, public in (("acme", "203.0.113.11"), ("globex", "203.0.113.12")):
         hypervisor = next(h for h in HYPERVISORS if f"{account}-web1" in cloud.domains(h))
-        answer = _in_machine(cloud, hypervisor, f"{account}-web1", "wget", "-q", "-O", "-", "http://198.51.100.254/")
+        answer = cloud.in_machine(hypervisor, f"{account}-web1", "wget", "-q", "-O", "-", "http://198.51.100.254/")
         assert answer.strip() == public
 
 
@@ -350,20 +347,3 @@ def _read_until(lines: Iterator[str], play: str, task: str) -> bool:
         if playing and line.startswith("TASK [") and task in line:
             return True
     return False
-
-
-def _in_machine(cloud: Cloud, hypervisor: str, domain: str, *argv: str) -> str:
-    """Run a command in a machine through its guest agent; what it printed."""
-    run = {"path": argv[0], "arg": argv[1:], "capture-output": True}
-    pid = _agent(cloud, hypervisor, domain, "guest-exec", run)["pid"]
-    for _ in range(40):
-        status = _agent(cloud, hypervisor, domain, "guest-exec-status", {"pid": pid})
-        if status["exited"]:
-            return base64.b64decode(status.get("out-data", "")).decode()
-        time.sleep(0.5)
-    raise AssertionError(f"{argv} did not end in {domain}")
-
-
-def _agent(cloud: Cloud, hypervisor: str, domain: str, execute: str, arguments: dict[str, Any]) -> Any:
-    request = shlex.quote(json.dumps({"execute": execute, "arguments": arguments}))
-    return json.loads(cloud.lab.ssh(hypervisor, f"virsh qemu-agent-command {domain} {request}"))["return"]
