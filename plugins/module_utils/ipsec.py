@@ -35,6 +35,10 @@ _PLUGINS = "random nonce openssl kdf hmac {kernel} socket-default vici"
 _ALLOWED = ["        kernel-libipsec {", "            load = yes", "        }"]
 _KERNEL = {"kernel": "kernel-netlink", "process": "kernel-libipsec kernel-netlink"}
 
+_LABEL = "lo:podwright"
+FORGET_ADDRESSES = ("ip", "address", "flush", "dev", "lo", "label", _LABEL)
+"""The command that takes away the addresses that strongSwan's own ESP asks for."""
+
 Vpns = Mapping[str, Mapping[str, Any]]
 Keys = Mapping[str, str]
 """{VPN: its pre-shared key}"""
@@ -159,11 +163,13 @@ def _unit(vpns: Vpns, esp: Esp) -> str:
     """
     networks = {network for vpn in vpns.values() for network in vpn["local_networks"]} if esp == "process" else set()
     addresses = [f"{network.network_address}/32" for network in sorted(map(IPv4Network, networks))]
-    return f"{HEADER}[Unit]\nWants={CALLER_UNIT}\n\n[Service]\n" + "".join(
-        f"{setting}ip address {verb} {address} dev lo\n"
-        for setting, verb in (("ExecStartPre=/usr/sbin/", "replace"), ("ExecStopPost=-/usr/sbin/", "delete"))
-        for address in addresses
-    )
+    forget = " ".join(FORGET_ADDRESSES)
+    lines = [
+        f"ExecStartPre=/usr/bin/{forget}",
+        *(f"ExecStartPre=/usr/bin/ip address add {address} dev lo label {_LABEL}" for address in addresses),
+        f"ExecStopPost=/usr/bin/{forget}",
+    ]
+    return f"{HEADER}[Unit]\nWants={CALLER_UNIT}\n\n[Service]\n" + "".join(f"{line}\n" for line in lines)
 
 
 def _section(name: str, body: str) -> str:

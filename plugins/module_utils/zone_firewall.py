@@ -231,6 +231,8 @@ def _follow(firewall: Firewall) -> None:
         time.sleep(0.2)
     runs = bool(firewall["vpns"]) and _has_addresses(firewall)
     services.run("systemctl", "start" if runs else "stop", ipsec.UNIT)
+    if not firewall["vpns"]:
+        services.run(*ipsec.FORGET_ADDRESSES)  # the unit, which would have done it, is what it was before us
 
 
 _COMMANDS = {

@@ -87,8 +87,8 @@ def _ends(declaration: Declaration, name: str, zone: Zone, zones: dict[str, dict
         for end in cable.ends if cable else ():
             device = zones[name].get(end.device)
             if end.device in _OUTSIDE:
-                if end.name and not _is_pod_at_firewall(end, cable, zone):
-                    yield Finding(path, str(end), "an end", f"{end.device} has no ports: write {end.device}")
+                if end.name:
+                    yield from _named_outside(path, end, cable, name, zone)
             elif device is None:
                 if not _unreadable(declaration, name):
                     yield _unknown_device(path, end, name, zones)
@@ -101,10 +101,13 @@ def _ends(declaration: Declaration, name: str, zone: Zone, zones: dict[str, dict
                     yield Finding(path, str(end), "a free port", remedy)
 
 
-def _is_pod_at_firewall(end: Port, cable: Cable, zone: Zone) -> bool:
-    """Whether an end is a pod's management network, which a firewall reaches out of band."""
-    at_firewall = any(other.device in zone.firewalls for other in cable.ends)
-    return end.device == "management" and end.name in zone.pods and at_firewall
+def _named_outside(path: KeyPath, end: Port, cable: Cable, zone_name: str, zone: Zone) -> Iterator[Finding]:
+    """What is no device has no ports; but a firewall reaches the management network of each pod out of band."""
+    if end.device != "management" or not any(other.device in zone.firewalls for other in cable.ends):
+        yield Finding(path, str(end), "an end", f"{end.device} has no ports: write {end.device}")
+    elif end.name not in zone.pods:
+        known = ["management", *(f"management:{pod}" for pod in sorted(zone.pods))]
+        yield Finding(path, str(end), f"a management network of {zone_name}", f"write {alternative(str(end), known)}")
 
 
 def _unreadable(declaration: Declaration, zone_name: str) -> bool:
