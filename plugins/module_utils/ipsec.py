@@ -166,7 +166,7 @@ def _unit(vpns: Vpns, esp: Esp) -> str:
     forget = " ".join(FORGET_ADDRESSES)
     lines = [
         f"ExecStartPre=/usr/bin/{forget}",
-        *(f"ExecStartPre=/usr/bin/ip address add {address} dev lo label {_LABEL}" for address in addresses),
+        *(f"ExecStartPre=/usr/bin/ip address replace {address} dev lo label {_LABEL}" for address in addresses),
         f"ExecStopPost=/usr/bin/{forget}",
     ]
     return f"{HEADER}[Unit]\nWants={CALLER_UNIT}\n\n[Service]\n" + "".join(f"{line}\n" for line in lines)

@@ -115,7 +115,8 @@ def test_rule_keeps_mail_in(cloud: Cloud):
 
 def test_vpn_carries_allowed_networks_and_hides_them(cloud: Cloud):
     _await_vpn(cloud)
-    with _at_provider(cloud, "net 203.0.113.0/24 or net 10.0.0.0/8 or net 192.168.0.0/16 or udp or proto 50") as heard:
+    talk = "net 203.0.113.0/24 or net 10.0.0.0/8 or net 192.168.0.0/16 or udp or proto 50"
+    with _at_provider(cloud, talk, "inout") as heard:
         told = cloud.in_machine("east-p1-hv1", "acme-web-east", "ping", "-c", "3", "-w", "10", ROUTERS["west"])
         # The storage servers have the same address; each knows the other by the one that stands for it.
         answers = _pings_from(cloud, "east-p1-nfs1", "10.202.1.21", "10.202.0.11")
@@ -172,8 +173,9 @@ def test_rules_that_cut_the_controller_off_are_taken_back(cloud: Cloud):
     assert "the firewall takes it back by itself" in run.stdout
     assert time.monotonic() - began < 60
     assert cloud.lab.ssh("west-fw1", "nft list table inet podwright_firewall") == before
+    # Only the plan is another one now; the firewall is as it should be.
     file.write_text(declaration)
-    assert changed(cloud.podwright("deploy", "--stage", "firewalls", expect=0)) == set()
+    assert changed(cloud.podwright("deploy", "--stage", "firewalls", expect=2)) == set()
 
 
 def test_firewall_without_power_comes_back_with_its_rules_first(cloud: Cloud):
@@ -240,17 +242,17 @@ def _at_host(cloud: Cloud, host: str, interface: str, what: str) -> Iterator[Lis
 
 
 @contextmanager
-def _at_provider(cloud: Cloud, what: str) -> Iterator[Listener]:
+def _at_provider(cloud: Cloud, what: str, direction: str = "in") -> Iterator[Listener]:
     """Listen where east's provider is."""
-    with _listening(cloud, ["ip", "netns", "exec", "outside"], "eth0", what) as heard:
+    with _listening(cloud, ["ip", "netns", "exec", "outside"], "eth0", what, direction) as heard:
         yield heard
 
 
 @contextmanager
-def _listening(cloud: Cloud, there: list[str], interface: str, what: str) -> Iterator[Listener]:
+def _listening(cloud: Cloud, there: list[str], interface: str, what: str, direction: str = "in") -> Iterator[Listener]:
     image = f"{world.disks(cloud.lab.name)}/.image"
     # As root, for one that changes its user outlives us: prctl(2), PR_SET_PDEATHSIG.
-    tcpdump = ["tcpdump", "-Z", "root", "-n", "-l", "-i", interface, "-Q", "in", what]
+    tcpdump = ["tcpdump", "-Z", "root", "-n", "-l", "-i", interface, "-Q", direction, what]
     argv = ["setpriv", "--pdeathsig", "KILL", *there, "chroot", image, *tcpdump]
     heard: list[str] = []
     with subprocess.Popen(
