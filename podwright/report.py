@@ -158,7 +158,7 @@ def accounts_table(cloud: Cloud, leases: Leases) -> Table:
                 address = f"{subnet[1]}/{subnet.prefixlen}\n→ {leases.public_addresses[domain.name]}"
             else:
                 address = f"{leases.guest_addresses[domain.name]}/{subnet.prefixlen}"
-            place = (placed.account, placed.name, str(leases.guest_vlans[key]), domain.name)
+            place = (placed.account, placed.name, str(leases.guest_vlans[*key, domain.pod]), domain.name)
             table.add_row(*place, address, leases.placements[domain.name])
         table.add_section()
     return table

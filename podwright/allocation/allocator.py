@@ -30,7 +30,7 @@ from podwright.allocation.pools import PoolName, mac_address, subnet
 from podwright.allocation.repository import Repository
 from podwright.errors import AllocationError
 from podwright.model.cloud import Cloud
-from podwright.model.views import devices, guest_networks
+from podwright.model.views import devices, guest_network_pods, guest_networks
 
 
 @dataclass(frozen=True)
@@ -204,7 +204,7 @@ def _decide(
     ]
     return Allocated(
         now,
-        _leases(granted, subnets, placed, _leaving(placements, placement_changes)),
+        _leases(cloud, granted, subnets, placed, _leaving(placements, placement_changes)),
         [change for outcome in granted for change in outcome.changes] + given_up,
         placement_changes,
     )
@@ -266,6 +266,7 @@ def _leaving(placements: Iterable[Placement], changes: Iterable[PlacementChange]
 
 
 def _leases(
+    cloud: Cloud,
     granted: Sequence[Granted],
     subnets: Mapping[tuple[str, str], IPv4Network],
     placed: Iterable[Placed],
@@ -277,7 +278,7 @@ def _leases(
         if placement.domain in hypervisors:
             left[placement.domain].add(placement.hypervisor)
     return Leases(
-        guest_vlans={_network(lease): lease.value for lease in _of_pool("guest_vlan", granted)},
+        guest_vlans=dict(_guest_vlans(cloud, _of_pool("guest_vlan", granted))),
         guest_subnets=subnets,
         guest_addresses=_addresses("guest_address", granted, GUEST_PURPOSE),
         management_addresses=_addresses("management_address", granted, MANAGEMENT_PURPOSE),
@@ -288,6 +289,16 @@ def _leases(
         console_ports={lease.holder: lease.value for lease in _of_pool("console_port", granted)},
         moved_from={domain: sorted(those) for domain, those in sorted(left.items())},
     )
+
+
+def _guest_vlans(cloud: Cloud, leases: Iterable[Lease]) -> Iterator[tuple[tuple[str, str, str], int]]:
+    """((account, network, pod), VLAN id); a zone's is for each pod that the network is in."""
+    pods_of = guest_network_pods(cloud)
+    for lease in leases:
+        account, network = _network(lease)
+        _, _, pod = lease.scope.partition("/")
+        for name in [pod] if pod else pods_of[account, network]:
+            yield (account, network, name), lease.value
 
 
 def _network(lease: Lease) -> tuple[str, str]:

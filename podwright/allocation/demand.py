@@ -32,7 +32,9 @@ from podwright.model.views import (
     appliances,
     devices,
     domains,
+    guest_network_pods,
     guest_networks,
+    infrastructure,
 )
 
 # Desired state "hypervisor": eth0 is the guest network, eth1 management, eth2 public.
@@ -152,15 +154,17 @@ def _host(declared: Hypervisor) -> Host:
 
 
 def _guest_vlans(cloud: Cloud) -> Iterator[Demand]:
-    """From the pod of a guest network; or, where a zone says so, one for the whole zone."""
+    """From each pod that a guest network is in; or, where a zone says so, one for the whole zone."""
     requests = defaultdict(list)
+    pods_of = guest_network_pods(cloud)
     for placed in guest_networks(cloud):
         zone = cloud.zones[placed.zone]
         if zone.guest_vlans is not None:
             requests[placed.zone].append(_for_network(placed, zone.dedicated))
-        else:
-            dedicated = zone.pods[placed.pod].dedicated
-            requests[f"{placed.zone}/{placed.pod}"].append(_for_network(placed, dedicated))
+            continue
+        for pod_name in pods_of[placed.account, placed.name]:
+            dedicated = zone.pods[pod_name].dedicated
+            requests[f"{placed.zone}/{pod_name}"].append(_for_network(placed, dedicated))
     for name, zone in sorted(cloud.zones.items()):
         pods = sorted(zone.pods.items())
         if zone.guest_vlans is not None:
@@ -178,10 +182,9 @@ def _vlan_sections(
     pods: Iterable[Pod],
     dedicated: Mapping[str, PodDedication] | Mapping[str, ZoneDedication],
 ) -> Sections:
-    networks = [each for pod in pods for each in (pod.networks.management, pod.networks.storage, pod.networks.public)]
     return divided(
         _numbers(declared),
-        reserved=values_of(*(network.vlan for network in networks)),
+        reserved=values_of(*(network.vlan for pod in pods for network in infrastructure(pod.networks).values())),
         dedicated={account: _numbers(own.guest_vlans) for account, own in dedicated.items()},
     )
 

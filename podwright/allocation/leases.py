@@ -16,8 +16,9 @@ class Leases:
     kinds are placed on a hypervisor and own NICs.
     """
 
-    guest_vlans: Mapping[tuple[str, str], int]
-    """{(account, network): VLAN id in the network's pod, or in its zone where that has the pool}"""
+    guest_vlans: Mapping[tuple[str, str, str], int]
+    """{(account, network, pod): VLAN id}, of every pod that the network is in; the same in all where its zone has the
+    pool"""
 
     guest_subnets: Mapping[tuple[str, str], IPv4Network]
     """{(account, network): subnet}, of every guest network, also of those that declare theirs"""

@@ -85,11 +85,12 @@ class Network(Declared):
 
     The zone switches answer for `gateway` (VRRP) and own the addresses right
     above it, in the order of their names. Leases come from `lease_range`.
-    Management and public networks need both; a storage network has neither.
+    Management and public networks need both, a tunnel network the gateway only;
+    a storage network has neither.
     """
 
     vlan: VlanId
-    """the VLAN id; those of management and public networks differ between the pods of a zone"""
+    """the VLAN id; but for storage, it differs from all those of the other pods of the zone"""
     subnet: Network4
     """the subnet"""
     gateway: Address | None = None
@@ -99,7 +100,7 @@ class Network(Declared):
 
 
 class PodNetworks(Declared):
-    """The infrastructure networks that every pod has."""
+    """The infrastructure networks of a pod; tunnel is for zones with guest networks in several pods."""
 
     management: Network
     """the network by which the controller reaches devices and routing appliances"""
@@ -107,6 +108,8 @@ class PodNetworks(Declared):
     """the network between hypervisors and storage servers"""
     public: Network
     """the network of public addresses, by which customers reach the outside"""
+    tunnel: Network | None = None
+    """the network by which its hypervisors reach those of other pods, with guest networks in VXLAN (RFC 7348)"""
 
 
 class ZoneSwitch(LinuxDevice):
@@ -138,6 +141,8 @@ class Hypervisor(LinuxDevice):
 
     storage_address: Address
     """the address on the storage network"""
+    tunnel_address: Address | None = None
+    """the address on the tunnel network, where its pod has one"""
     vcpus: Positive
     """the number of virtual processors that it can give away"""
     memory_mib: Positive
@@ -283,12 +288,16 @@ class Zone(Declared):
 
 
 class GuestNetwork(Declared):
-    """An account's private network in one pod of a zone; an account has one per zone."""
+    """An account's private network in a zone, where an account has one.
+
+    It is in one pod, and in each other pod that a machine of it is in: there it
+    has a VLAN id of that pod, and VXLAN joins them all.
+    """
 
     zone: Reference
     """the name of a zone"""
     pod: Reference | None = None
-    """the name of a pod of the zone; may be left out where the zone has only one"""
+    """the pod of its routing appliance, and of machines that name no other; may be left out where the zone has one"""
     subnet: GuestSubnet = IPv4Network("10.1.1.0/24")
     """the subnet, also one that other accounts have; `auto` takes one from the zone's `guest_subnets`"""
     reserved: tuple[Addresses, ...] = ()
@@ -306,6 +315,8 @@ class Machine(Declared):
     """the name of an offering"""
     anti_affinity: Name | None = None
     """a name that machines of the account share that must not share a hypervisor"""
+    pod: Reference | None = None
+    """the pod that it runs in, one of the zone of its guest network; left out, that network's"""
     hypervisor: Reference | None = None
     """the hypervisor that it must run on, not one for another account; left out, one is chosen"""
     address: Address | None = None

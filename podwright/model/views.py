@@ -10,7 +10,17 @@ from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network
 from typing import Literal, NamedTuple
 
-from podwright.model.cloud import Cloud, GuestNetwork, Hypervisor, PodSwitch, StorageServer, Zone, ZoneSwitch
+from podwright.model.cloud import (
+    Cloud,
+    GuestNetwork,
+    Hypervisor,
+    Network,
+    PodNetworks,
+    PodSwitch,
+    StorageServer,
+    Zone,
+    ZoneSwitch,
+)
 from podwright.model.edge import Firewall
 
 DeviceKind = Literal["firewall", "zone_switch", "pod_switch", "storage_server", "hypervisor"]
@@ -26,7 +36,7 @@ DomainRole = Literal["machine", "routing_appliance"]
 
 
 class PlacedGuestNetwork(NamedTuple):
-    """A guest network and the pod it is in, also where the declaration leaves `pod` out."""
+    """A guest network and the pod of its appliance, also where the declaration leaves `pod` out."""
 
     account: str
     name: str
@@ -73,12 +83,31 @@ class Device(NamedTuple):
     declared: Firewall | ZoneSwitch | PodSwitch | StorageServer | Hypervisor
 
 
+def infrastructure(networks: PodNetworks) -> dict[str, Network]:
+    """The infrastructure networks that a pod has, by what they are for."""
+    declared = {name: getattr(networks, name) for name in PodNetworks.model_fields}
+    return {name: network for name, network in declared.items() if network is not None}
+
+
+def routed(networks: PodNetworks) -> dict[str, Network]:
+    """Those that the zone switches route, by what they are for."""
+    return {name: network for name, network in infrastructure(networks).items() if network.gateway is not None}
+
+
 def guest_networks(cloud: Cloud) -> Iterator[PlacedGuestNetwork]:
     """Every guest network, by account and name."""
     for account_name, account in sorted(cloud.accounts.items()):
         for name, network in sorted(account.guest_networks.items()):
             pod = network.pod or next(iter(cloud.zones[network.zone].pods))
             yield PlacedGuestNetwork(account_name, name, network, network.zone, pod)
+
+
+def guest_network_pods(cloud: Cloud) -> dict[tuple[str, str], list[str]]:
+    """{(account, guest network): the pods it is in, by name}: its appliance's and those of its machines."""
+    pods = {(placed.account, placed.name): {placed.pod} for placed in guest_networks(cloud)}
+    for domain in _machines(cloud):
+        pods[domain.account, domain.guest_network].add(domain.pod)
+    return {network: sorted(those) for network, those in pods.items()}
 
 
 def appliances(cloud: Cloud) -> Iterator[Appliance]:
@@ -156,7 +185,7 @@ def _machines(cloud: Cloud) -> Iterator[Domain]:
                 account=account_name,
                 machine=name,
                 zone=place.zone,
-                pod=place.pod,
+                pod=machine.pod or place.pod,
                 guest_network=machine.guest_network,
                 image=machine.image,
                 offering=machine.offering,

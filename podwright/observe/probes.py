@@ -79,7 +79,7 @@ def _listening_posts(state: State) -> Iterator[str]:
 
 
 def _forbidden_addresses(states: States) -> dict[str, list[tuple[str, str]]]:
-    """{zone: (what, address)} that no customer may reach: management of every device, storage, their gateways."""
+    """{zone: (what, address)} that no customer may reach: management of every device, storage, tunnels, gateways."""
     result: dict[str, list[tuple[str, str]]] = {}
     for name, state in sorted(states.items()):
         places = result.setdefault(state["zone"], [])
@@ -88,7 +88,7 @@ def _forbidden_addresses(states: States) -> dict[str, list[tuple[str, str]]]:
         if network is None:
             continue
         for interface in network["interfaces"].values():
-            if interface["description"] in ("management", "storage"):
+            if interface["description"] in ("management", "storage", "tunnel"):
                 places += [
                     (f"{name} ({interface['description']})", str(ip_interface(address).ip))
                     for address in interface["addresses"]

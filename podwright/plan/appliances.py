@@ -98,6 +98,6 @@ def _hosts(ground: Ground, appliance: Appliance) -> list[DhcpHost]:
             "mac": ground.leases.macs[domain.name, "eth0"],
             "address": str(ground.leases.guest_addresses[domain.name]),
         }
-        for domain in ground.machines_of.get((appliance.account, appliance.guest_network), ())
+        for domain in ground.domains_of.get((appliance.account, appliance.guest_network), ())
         if domain.machine is not None
     ]

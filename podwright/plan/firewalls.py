@@ -21,7 +21,7 @@ from podwright.plan.state import (
     RoutedPort,
     SharedAddress,
     Translation,
-    Tunnel,
+    VpnEnd,
 )
 from podwright.plan.zone_gateways import UPSTREAM_ROUTER_ID, priority_of, virtual_address, virtual_router_id
 
@@ -165,7 +165,7 @@ def _translation(zone: Zone) -> Translation | None:
     return {"network": str(zone.management_network), "reached_through": str(reached)}
 
 
-def _vpns(ground: Ground, here: str) -> Iterator[tuple[str, Tunnel]]:
+def _vpns(ground: Ground, here: str) -> Iterator[tuple[str, VpnEnd]]:
     """The VPNs of a zone, each from its side."""
     zones = ground.cloud.zones
     for name, vpn in sorted(ground.cloud.vpns.items()):

@@ -38,8 +38,8 @@ class Ground:
     """{hypervisor: its domains, by name}"""
     domains_in: Mapping[tuple[str, str], Sequence[Domain]]
     """{(zone, pod): its domains, by name}"""
-    machines_of: Mapping[tuple[str, str], Sequence[Domain]]
-    """{(account, guest network): its machines, by name}"""
+    domains_of: Mapping[tuple[str, str], Sequence[Domain]]
+    """{(account, guest network): its domains, by name}"""
 
     def zone_of(self, device: Device) -> Zone:
         """The zone that a device is in."""
@@ -51,8 +51,8 @@ class Ground:
         return self.cloud.zones[device.zone].pods[device.pod]
 
     def guest_vlan(self, domain: Domain) -> int:
-        """The VLAN id of a domain's guest network."""
-        return self.leases.guest_vlans[domain.account, domain.guest_network]
+        """The VLAN id of a domain's guest network in its pod."""
+        return self.leases.guest_vlans[domain.account, domain.guest_network, domain.pod]
 
 
 def survey_ground(cloud: Cloud, leases: Leases) -> Ground:
@@ -60,13 +60,12 @@ def survey_ground(cloud: Cloud, leases: Leases) -> Ground:
     by_name = {device.name: device for device in devices(cloud)}
     domains_on: defaultdict[str, list[Domain]] = defaultdict(list)
     domains_in: defaultdict[tuple[str, str], list[Domain]] = defaultdict(list)
-    machines_of: defaultdict[tuple[str, str], list[Domain]] = defaultdict(list)
+    domains_of: defaultdict[tuple[str, str], list[Domain]] = defaultdict(list)
     for domain in domains(cloud):
         domains_on[leases.placements[domain.name]].append(domain)
         domains_in[domain.zone, domain.pod].append(domain)
-        if domain.role == "machine":
-            machines_of[domain.account, domain.guest_network].append(domain)
-    return Ground(cloud, leases, by_name, _links(cloud, by_name), domains_on, domains_in, machines_of)
+        domains_of[domain.account, domain.guest_network].append(domain)
+    return Ground(cloud, leases, by_name, _links(cloud, by_name), domains_on, domains_in, domains_of)
 
 
 def _links(cloud: Cloud, known: Mapping[str, Device]) -> dict[str, list[Link]]:

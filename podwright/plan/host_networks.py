@@ -7,11 +7,12 @@ from ipaddress import IPv4Address
 from podwright.model.cloud import Hypervisor, Network, StorageServer, Zone
 from podwright.model.devices import LinuxDevice
 from podwright.model.edge import Transit
-from podwright.model.views import Device
+from podwright.model.views import Device, routed
 from podwright.plan import names
 from podwright.plan.ground import Ground, Link
 from podwright.plan.state import HostNetwork, Segment, VlanInterface
 from podwright.plan.trunks import carried, needed_by
+from podwright.plan.tunnels import needs_tunnels, tunnel, tunnel_routes
 
 # IEEE 802.1Q-2018, 13.26.3: the worst priority, so that a zone switch never becomes root of a pod.
 _ZONE_SWITCH_PRIORITY = 61440
@@ -23,8 +24,19 @@ def storage_server_network(ground: Ground, device: Device) -> HostNetwork:
 
 
 def hypervisor_network(ground: Ground, device: Device) -> HostNetwork:
-    """The same, and a segment for each network that a domain is in."""
-    return _host_network(ground, device) | {"segments": _segments(ground, device)}
+    """The same, a segment for each network that a domain is in, and ways to the other pods that those are in."""
+    network = _host_network(ground, device)
+    network["segments"] = _segments(ground, device)
+    declared, tunnels = device.declared, ground.pod_of(device).networks.tunnel
+    if tunnels and needs_tunnels(ground, device):
+        assert isinstance(declared, Hypervisor)
+        network["interfaces"][names.vlan_interface(tunnels.vlan)] = {
+            "vlan": tunnels.vlan,
+            "addresses": [f"{declared.tunnel_address}/{tunnels.subnet.prefixlen}"],
+            "description": "tunnel",
+        }
+        network["routes"] = tunnel_routes(ground, device)
+    return network
 
 
 def zone_switch_network(ground: Ground, device: Device) -> HostNetwork:
@@ -40,9 +52,9 @@ def zone_switch_network(ground: Ground, device: Device) -> HostNetwork:
     }
     network["spanning_tree"] = {"priority": _ZONE_SWITCH_PRIORITY}
     network["interfaces"] = {
-        names.vlan_interface(routed.vlan): _own_interface(routed, description, rank)
+        names.vlan_interface(declared.vlan): _own_interface(declared, description, rank)
         for pod in zone.pods.values()
-        for description, routed in (("management", pod.networks.management), ("public", pod.networks.public))
+        for description, declared in routed(pod.networks).items()
     }
     if zone.transit is not None:
         network["interfaces"] |= transit_interface(zone.transit, zone.transit.zone_switch_address, rank)
@@ -121,7 +133,10 @@ def _segments(ground: Ground, device: Device) -> dict[str, Segment]:
     for domain in ground.domains_on.get(device.name, ()):
         vlan = ground.guest_vlan(domain)
         description = f"{domain.account}/{domain.guest_network}"
-        segments[names.guest_segment(vlan)] = {"vlan": vlan, "description": description}
+        segment: Segment = {"vlan": vlan, "description": description}
+        if elsewhere := tunnel(ground, device, domain):
+            segment["tunnel"] = elsewhere
+        segments[names.guest_segment(vlan)] = segment
         if domain.role == "routing_appliance":
             for name, network in (("management", networks.management), ("public", networks.public)):
                 segments[names.infrastructure_segment(network.vlan)] = {"vlan": network.vlan, "description": name}

@@ -50,11 +50,20 @@ class Trunk(TypedDict):
     tagged: list[int]
 
 
+class Tunnel(TypedDict):
+    """Where a segment goes on in other pods."""
+
+    vni: int
+    local: str
+    remotes: list[str]
+
+
 class Segment(TypedDict):
-    """A bridge of a hypervisor in one VLAN."""
+    """A bridge of a hypervisor in one VLAN, and in VXLAN where its network is in other pods."""
 
     vlan: int
     description: str
+    tunnel: NotRequired[Tunnel]
 
 
 class VlanInterface(TypedDict):
@@ -153,7 +162,7 @@ class Management(TypedDict):
     ports: dict[str, str]
 
 
-class Tunnel(TypedDict):
+class VpnEnd(TypedDict):
     """A VPN, seen from one of its ends."""
 
     local_address: str
@@ -173,7 +182,7 @@ class Firewall(TypedDict):
     public_networks: list[str]
     rules: list[Pass]
     management: Management
-    vpns: dict[str, Tunnel]
+    vpns: dict[str, VpnEnd]
 
 
 # storage servers

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from podwright.model.cloud import PodSwitch
-from podwright.model.views import Device
+from podwright.model.views import Device, infrastructure
 from podwright.plan import names
 from podwright.plan.ground import Ground, Link
 from podwright.plan.state import PodSwitchState, Switch, SwitchPort
@@ -40,12 +40,8 @@ def _switch(ground: Ground, device: Device, pod: str) -> Switch:
 
 
 def _vlans(ground: Ground, zone: str, pod: str) -> dict[int, str]:
-    networks = ground.cloud.zones[zone].pods[pod].networks
-    named = {
-        networks.management.vlan: "management",
-        networks.storage.vlan: "storage",
-        networks.public.vlan: "public",
-    }
+    networks = infrastructure(ground.cloud.zones[zone].pods[pod].networks)
+    named = {network.vlan: name for name, network in networks.items()}
     for domain in ground.domains_in.get((zone, pod), ()):
         vlan = ground.guest_vlan(domain)
         named[vlan] = names.guest_vlan(domain.account, domain.guest_network, vlan)

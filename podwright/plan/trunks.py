@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from podwright.model.views import Device
+from podwright.model.views import Device, infrastructure, routed
 from podwright.plan.ground import Ground, Link
+from podwright.plan.tunnels import needs_tunnels
 
 
 def carried(ground: Ground, device: Device, link: Link) -> list[int]:
@@ -20,6 +21,8 @@ def needed_by(ground: Ground, device: Device) -> set[int]:
             needed.add(ground.guest_vlan(domain))
             if domain.role == "routing_appliance":
                 needed |= {networks.management.vlan, networks.public.vlan}
+        if networks.tunnel and needs_tunnels(ground, device):
+            needed.add(networks.tunnel.vlan)
     return needed
 
 
@@ -27,7 +30,7 @@ def used_in_pod(ground: Ground, zone: str, pod: str) -> set[int]:
     """Every VLAN of a pod that something uses: a guest network's only while a domain of the account is there."""
     networks = ground.cloud.zones[zone].pods[pod].networks
     guests = {ground.guest_vlan(domain) for domain in ground.domains_in.get((zone, pod), ())}
-    return guests | {networks.management.vlan, networks.storage.vlan, networks.public.vlan}
+    return guests | {network.vlan for network in infrastructure(networks).values()}
 
 
 def routed_in_zone(ground: Ground, zone: str) -> set[int]:
@@ -42,8 +45,7 @@ def transit_of(ground: Ground, device: Device) -> set[int]:
 
 
 def _routed_in_pod(ground: Ground, zone: str, pod: str) -> set[int]:
-    networks = ground.cloud.zones[zone].pods[pod].networks
-    return {networks.management.vlan, networks.public.vlan}
+    return {network.vlan for network in routed(ground.cloud.zones[zone].pods[pod].networks).values()}
 
 
 def _carried(ground: Ground, device: Device, link: Link) -> set[int]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from itertools import permutations
 
-from podwright.model.views import Device
+from podwright.model.cloud import Zone
+from podwright.model.views import Device, infrastructure, routed
 from podwright.plan import names
 from podwright.plan.ground import Ground
 from podwright.plan.host_networks import upstream_port, zone_switch_network, zone_switch_rank
@@ -43,7 +44,7 @@ def _gateway(ground: Ground, device: Device) -> Gateway:
     priority = priority_of(zone_switch_rank(zone, device.name))
     upstream = upstream_port(ground, device)
     networks = sorted(
-        (network for pod in zone.pods.values() for network in (pod.networks.management, pod.networks.public)),
+        (network for pod in zone.pods.values() for network in routed(pod.networks).values()),
         key=lambda network: network.vlan,
     )
     addresses = [
@@ -65,8 +66,17 @@ def _gateway(ground: Ground, device: Device) -> Gateway:
         shared = f"{zone.upstream.address}/{zone.upstream.network.prefixlen}"
         addresses.append(virtual_address(upstream.port, shared, UPSTREAM_ROUTER_ID, priority))
         outside = [upstream.port]
-    public = [names.vlan_interface(vlan) for vlan in sorted(pod.networks.public.vlan for pod in zone.pods.values())]
-    return {"virtual_addresses": addresses, "forwarding": _forwarding([*public, *outside])}
+    public, tunnels = _interfaces(zone, "public"), _interfaces(zone, "tunnel")
+    return {
+        "virtual_addresses": addresses,
+        "forwarding": [*_forwarding([*public, *outside]), *_forwarding(tunnels)],
+    }
+
+
+def _interfaces(zone: Zone, purpose: str) -> list[str]:
+    """The interfaces in the networks of all pods that are for `purpose`, by VLAN."""
+    networks = [network for pod in zone.pods.values() for network in [infrastructure(pod.networks).get(purpose)]]
+    return [names.vlan_interface(vlan) for vlan in sorted(network.vlan for network in networks if network)]
 
 
 def virtual_address(interface: str, address: str, router_id: int, priority: int) -> VirtualAddress:
@@ -81,5 +91,5 @@ def virtual_address(interface: str, address: str, router_id: int, priority: int)
 
 
 def _forwarding(interfaces: list[str]) -> list[Forwarding]:
-    """Public networks and the way out, the provider or the firewalls, reach each other."""
+    """Each reaches all others: public networks and the way out, and tunnel networks among themselves."""
     return [{"from": near, "to": far} for near, far in permutations(interfaces, 2)]

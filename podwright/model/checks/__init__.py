@@ -7,7 +7,17 @@ those, so that one mistake is reported once.
 
 from __future__ import annotations
 
-from podwright.model.checks import accounts, cables, dedications, edge, guest_addresses, names, networks, references
+from podwright.model.checks import (
+    accounts,
+    cables,
+    dedications,
+    edge,
+    guest_addresses,
+    names,
+    networks,
+    references,
+    tunnels,
+)
 from podwright.model.checks.declaration import Declaration
 from podwright.model.cloud import Cloud
 from podwright.model.document import Document, Finding, KeyPath
@@ -18,6 +28,7 @@ _CHECKS = (
     names.check,
     references.check,
     networks.check,
+    tunnels.check,
     cables.check,
     edge.check,
     accounts.check,

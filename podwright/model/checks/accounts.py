@@ -55,9 +55,7 @@ def _guest_subnets(path: KeyPath, account: Account) -> Iterator[Finding]:
 def _pods(declaration: Declaration) -> Iterator[Finding]:
     """A guest network has a routing appliance, which needs a hypervisor and a disk."""
     disks = _disks_gib(declaration)
-    accounts = declaration.cloud.accounts.values()
-    networks = (network for account in accounts for network in account.guest_networks.values())
-    used = {placed.path: placed for network in networks if (placed := declaration.pod_of(network))}
+    used = {placed.path: placed for placed in _places(declaration) if placed}
     for path, placed in used.items():
         if not placed.pod.hypervisors:
             remedy = "declare one in a pod that guest networks are in"
@@ -75,17 +73,23 @@ def _pods(declaration: Declaration) -> Iterator[Finding]:
             yield Finding(at, str(capacity), "enough for the disks of its pod", remedy)
 
 
+def _places(declaration: Declaration) -> Iterator[PlacedPod | None]:
+    """Where routing appliances and machines are, as far as that is known."""
+    for account in declaration.cloud.accounts.values():
+        yield from map(declaration.pod_of, account.guest_networks.values())
+        yield from (declaration.pod_of_machine(account, machine) for machine in account.machines.values())
+
+
 def _disks_gib(declaration: Declaration) -> dict[KeyPath, Counter[str]]:
     """The sizes of all disks of a pod, {path of the pod: {whose: sum in GiB}}; what is wrong counts as nothing."""
     cloud = declaration.cloud
     sizes = {name: offering.disk_gib or 0 for name, offering in cloud.offerings.items()}
     disks: dict[KeyPath, Counter[str]] = defaultdict(Counter)
     for account in cloud.accounts.values():
-        pods = {name: declaration.pod_of(network) for name, network in account.guest_networks.items()}
         for machine in account.machines.values():
-            if placed := pods.get(machine.guest_network):
+            if placed := declaration.pod_of_machine(account, machine):
                 disks[placed.path]["machines"] += sizes.get(machine.offering, 0)
-        for placed in filter(None, pods.values()):
+        for placed in filter(None, map(declaration.pod_of, account.guest_networks.values())):
             disks[placed.path]["routing appliances"] += sizes.get(placed.zone.routing_appliance.offering, 0)
     return disks
 
@@ -100,7 +104,7 @@ def _dedicated(declaration: Declaration, account_name: str, account: Account) ->
             remedy = f"all of its hypervisors are dedicated to others: add one to {dotted(placed.path)}, or share one"
             yield Finding((*path, "guest_networks", name, "pod"), placed.name, f"a pod with {kind}", remedy)
     for name, machine in account.machines.items():
-        placed = declaration.pod_of(account.guest_networks.get(machine.guest_network))
+        placed = declaration.pod_of_machine(account, machine)
         if placed is None or machine.hypervisor is None or machine.hypervisor not in placed.pod.hypervisors:
             continue
         usable = declaration.hypervisors_for(account_name, placed)
@@ -119,7 +123,7 @@ def _anti_affinity(declaration: Declaration, account_name: str, account: Account
     groups: dict[tuple[str, KeyPath], list[str]] = defaultdict(list)
     pods: dict[KeyPath, PlacedPod] = {}
     for name, machine in account.machines.items():
-        placed = declaration.pod_of(account.guest_networks.get(machine.guest_network))
+        placed = declaration.pod_of_machine(account, machine)
         if placed and machine.anti_affinity is not None:
             groups[machine.anti_affinity, placed.path].append(name)
             pods[placed.path] = placed

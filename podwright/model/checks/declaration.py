@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from podwright.model.cloud import Cloud, GuestNetwork, Pod, Zone
+from podwright.model.cloud import Account, Cloud, GuestNetwork, Machine, Pod, Zone
 from podwright.model.document import Document, Finding, KeyPath, dotted
 from podwright.model.structure import alternative
 
@@ -52,6 +52,17 @@ class Declaration:
         if name is None or name not in zone.pods:
             return None
         return PlacedPod(network.zone, zone, name, zone.pods[name], ("zones", network.zone, "pods", name))
+
+    def pod_of_machine(self, account: Account, machine: Machine) -> PlacedPod | None:
+        """The pod of a machine, where that is known."""
+        network = account.guest_networks.get(machine.guest_network)
+        if network is None or machine.pod is None:
+            return self.pod_of(network)
+        zone = self.cloud.zones.get(network.zone)
+        if zone is None or machine.pod not in zone.pods:
+            return None
+        path: KeyPath = ("zones", network.zone, "pods", machine.pod)
+        return PlacedPod(network.zone, zone, machine.pod, zone.pods[machine.pod], path)
 
     def hypervisors_for(self, account: str, placed: PlacedPod) -> list[str]:
         """The hypervisors of a pod that may run an account's machines, also those for one that is not declared."""

@@ -10,7 +10,7 @@ from podwright.model.checks.networks import outside, own_addresses_outside
 from podwright.model.cloud import Zone
 from podwright.model.document import Finding, KeyPath
 from podwright.model.edge import FirewallRule, Transit, TranslatedManagement, Vpn
-from podwright.model.views import zone_management_subnet
+from podwright.model.views import routed, zone_management_subnet
 
 # What a zone without firewalls has no use for.
 _BEHIND_FIREWALLS = ("transit", "firewall_rules", "controllers", "management_reached_through")
@@ -53,10 +53,9 @@ def _transit(declaration: Declaration, path: KeyPath, zone: Zone, transit: Trans
     ):
         yield from outside((*at, key), getattr(transit, key), transit.subnet)
         yield from own_addresses_outside((*at, key), getattr(transit, key), transit.subnet, len(own), kind)
-    for pod in zone.pods:
-        for key in ("management", "public"):
-            other = (*path, "pods", pod, "networks", key, "vlan")
-            network = getattr(zone.pods[pod].networks, key)
+    for name, pod in zone.pods.items():
+        for key, network in routed(pod.networks).items():
+            other = (*path, "pods", name, "networks", key, "vlan")
             if transit.vlan is not None and network.vlan == transit.vlan:
                 remedy = f"{declaration.where(other)} has it, too: change one"
                 yield Finding((*at, "vlan"), str(transit.vlan), "a VLAN of its own on the zone switches", remedy)

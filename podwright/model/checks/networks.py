@@ -15,9 +15,10 @@ from podwright.model.cloud import Network, Zone
 from podwright.model.devices import ManagedDevice
 from podwright.model.document import Finding, KeyPath, dotted
 from podwright.model.fields import NumberRange
+from podwright.model.views import infrastructure
 
-_NETWORKS = ("management", "storage", "public")
-_LEASED = ("management", "public")  # where routing appliances have an address and zone switches a gateway
+_LEASED = ("management", "public")  # where routing appliances have an address
+_ROUTED = (*_LEASED, "tunnel")  # where zone switches have a gateway
 _LAST_ADDRESS = 2**32 - 1
 
 
@@ -62,8 +63,8 @@ def _overlaps(declaration: Declaration, name: str, zone: Zone, pods: Iterable[Pl
     if zone.transit:
         routed.append((zone.transit.subnet, ("zones", name, "transit", "subnet")))
     for pod in pods:
-        for key in _NETWORKS:
-            routed.append((getattr(pod.pod.networks, key).subnet, (*pod.path, "networks", key, "subnet")))
+        for key, network in infrastructure(pod.pod.networks).items():
+            routed.append((network.subnet, (*pod.path, "networks", key, "subnet")))
     subnets = [_Subnet(subnet, order, path) for order, (subnet, path) in enumerate(routed) if subnet]
     around: list[_Subnet] = []  # sorted, a network comes after those that hold it
     for item in sorted(subnets):
@@ -117,10 +118,10 @@ def _upstream(name: str, zone: Zone) -> Iterator[Finding]:
 
 def _pod_addresses(pod: PlacedPod) -> Iterator[Finding]:
     networks = pod.pod.networks
-    for key in _NETWORKS:
-        network: Network = getattr(networks, key)
+    for key, network in infrastructure(networks).items():
         path = (*pod.path, "networks", key)
-        yield from _incomplete(path, network) if key in _LEASED else _superfluous(path, network)
+        yield from _incomplete(path, key, network)
+        yield from _superfluous(path, key, network)
         yield from outside((*path, "gateway"), network.gateway, network.subnet)
         inside = len(pod.zone.firewalls) if key == "management" and pod.zone.management_reached_through else 0
         own = len(pod.zone.zone_switches) + inside
@@ -135,23 +136,36 @@ def _pod_addresses(pod: PlacedPod) -> Iterator[Finding]:
             yield from outside((*path, "management_address"), device.management_address, networks.management.subnet)
             if kind != "pod_switches":
                 yield from outside((*path, "storage_address"), device.storage_address, networks.storage.subnet)
+            if kind == "hypervisors":
+                yield from _tunnel_address((*path, "tunnel_address"), device.tunnel_address, networks.tunnel)
 
 
-def _incomplete(path: KeyPath, network: Network) -> Iterator[Finding]:
-    needed = {
-        "gateway": ("a gateway", "add the address that the zone switches share"),
-        "lease_range": ("a lease range", "add the first and the last address for routing appliances"),
-    }
-    for key, (expected, remedy) in needed.items():
-        if getattr(network, key) is None:
-            yield Finding((*path, key), None, expected, remedy)
+def _incomplete(path: KeyPath, name: str, network: Network) -> Iterator[Finding]:
+    if name in _ROUTED and network.gateway is None:
+        yield Finding((*path, "gateway"), None, "a gateway", "add the address that the zone switches share")
+    if name in _LEASED and network.lease_range is None:
+        remedy = "add the first and the last address for routing appliances"
+        yield Finding((*path, "lease_range"), None, "a lease range", remedy)
 
 
-def _superfluous(path: KeyPath, network: Network) -> Iterator[Finding]:
-    for key in ("gateway", "lease_range"):
-        if (value := getattr(network, key)) is not None:
-            remedy = "remove it: nobody routes this network and no appliance has an address in it"
-            yield Finding((*path, key), str(value), "for a storage network", remedy)
+def _superfluous(path: KeyPath, name: str, network: Network) -> Iterator[Finding]:
+    if name not in _ROUTED and network.gateway is not None:
+        remedy = "remove it: nobody routes this network"
+        yield Finding((*path, "gateway"), str(network.gateway), f"for a {name} network", remedy)
+    if name not in _LEASED and network.lease_range is not None:
+        remedy = "remove it: no routing appliance has an address in this network"
+        yield Finding((*path, "lease_range"), str(network.lease_range), f"for a {name} network", remedy)
+
+
+def _tunnel_address(path: KeyPath, address: IPv4Address | None, network: Network | None) -> Iterator[Finding]:
+    if network is None and address is not None:
+        remedy = f"declare {dotted((*path[:-3], 'networks', 'tunnel'))}, or remove the address"
+        yield Finding(path, str(address), "left out in a pod without a tunnel network", remedy)
+    elif network is not None and address is None:
+        remedy = f"add an address of {dotted((*path[:-3], 'networks', 'tunnel'))}, which its pod has"
+        yield Finding(path, None, "an address on the tunnel network", remedy)
+    elif network is not None:
+        yield from outside(path, address, network.subnet)
 
 
 def outside(path: KeyPath, address: IPv4Address | None, subnet: IPv4Network | None) -> Iterator[Finding]:
@@ -209,15 +223,17 @@ def _shared_addresses(declaration: Declaration, name: str, zone: Zone, pods: lis
         path = (*upstream, "gateway")
         yield _Claim(zone.upstream.gateway, path, declaration.where(path))
     switches, firewalls = sorted(zone.zone_switches), sorted(zone.firewalls)
-    shared = [(zone.upstream.address, (*upstream, "address"), firewalls or switches)]
+    shared: list[tuple[IPv4Address | None, KeyPath, list[str]]] = [
+        (zone.upstream.address, (*upstream, "address"), firewalls or switches)
+    ]
     if zone.transit:
         shared.append((zone.transit.firewall_address, ("zones", name, "transit", "firewall_address"), firewalls))
         shared.append((zone.transit.zone_switch_address, ("zones", name, "transit", "zone_switch_address"), switches))
     for pod in pods:
-        for key in _LEASED:
+        for key, network in infrastructure(pod.pod.networks).items():
             inside = firewalls if key == "management" and zone.management_reached_through else []
-            path = (*pod.path, "networks", key, "gateway")
-            shared.append((getattr(pod.pod.networks, key).gateway, path, [*switches, *inside]))
+            if key in _ROUTED:
+                shared.append((network.gateway, (*pod.path, "networks", key, "gateway"), [*switches, *inside]))
     for gateway, path, owners in shared:
         if gateway is not None:
             yield _Claim(gateway, path, declaration.where(path))
@@ -235,7 +251,7 @@ def _device_addresses(declaration: Declaration, name: str, zone: Zone, pods: lis
             kinds.append(((*pod.path, kind), getattr(pod.pod, kind)))
     for path, named in kinds:
         for device_name, device in named.items():
-            for key in ("management_address", "inside_management_address", "storage_address"):
+            for key in ("management_address", "inside_management_address", "storage_address", "tunnel_address"):
                 if (address := getattr(device, key, None)) is not None:
                     at = (*path, device_name, key)
                     yield _Claim(address, at, f"{device_name} ({declaration.document.place(at)})")
@@ -246,13 +262,13 @@ def _infrastructure_vlans(declaration: Declaration, pods: list[PlacedPod]) -> It
     in_zone: dict[int, KeyPath] = {}
     for pod in pods:
         in_pod: dict[int, KeyPath] = {}
-        for key in _NETWORKS:
-            vlan, path = getattr(pod.pod.networks, key).vlan, (*pod.path, "networks", key, "vlan")
+        for key, network in infrastructure(pod.pod.networks).items():
+            vlan, path = network.vlan, (*pod.path, "networks", key, "vlan")
             if vlan is None:
                 continue
             first = in_pod.setdefault(vlan, path)
             expected = "a VLAN of its own in the pod"
-            if first == path and key in _LEASED:
+            if first == path and key in _ROUTED:
                 first, expected = in_zone.setdefault(vlan, path), "a VLAN of its own on the zone switches"
             if first != path:
                 yield Finding(path, str(vlan), expected, f"{declaration.where(first)} has it, too: change one")
@@ -279,8 +295,8 @@ def _usable_vlans(
 ) -> Iterator[Finding]:
     ranges = with_paths(declared, base)
     for pod in pods:
-        for key in _NETWORKS:
-            vlan, at = getattr(pod.pod.networks, key).vlan, (*pod.path, "networks", key, "vlan")
+        for key, network in infrastructure(pod.pod.networks).items():
+            vlan, at = network.vlan, (*pod.path, "networks", key, "vlan")
             for item, path in ranges:
                 if vlan is not None and vlan in item.ids:
                     remedy = f"{declaration.where(at)} is {vlan}: leave it out"
@@ -293,7 +309,10 @@ def _guest_networks(declaration: Declaration) -> Iterator[Finding]:
     routed = defaultdict(list)
     for pod in declaration.pods():
         for path, subnet in (
-            *(((*pod.path, "networks", key, "subnet"), getattr(pod.pod.networks, key).subnet) for key in _NETWORKS),
+            *(
+                ((*pod.path, "networks", key, "subnet"), network.subnet)
+                for key, network in infrastructure(pod.pod.networks).items()
+            ),
             (("zones", pod.zone_name, "upstream", "network"), pod.zone.upstream.network),
             (("zones", pod.zone_name, "guest_subnets"), pod.zone.guest_subnets),
         ):

@@ -80,7 +80,12 @@ def _machine(declaration: Declaration, path: KeyPath, account: Account, machine:
         (*path, "guest_network"), machine.guest_network, f"a guest network of {path[1]}", known, networks
     )
     yield from _shape(declaration, path, machine.image, machine.offering)
-    placed = declaration.pod_of(known.get(machine.guest_network))
+    network = known.get(machine.guest_network)
+    if network is not None and network.zone in declaration.cloud.zones:
+        pods = declaration.cloud.zones[network.zone].pods
+        among: KeyPath = ("zones", network.zone, "pods")
+        yield from declaration.unknown((*path, "pod"), machine.pod, f"a pod of {network.zone}", pods, among)
+    placed = declaration.pod_of_machine(account, machine)
     if placed and machine.hypervisor is not None and machine.hypervisor not in placed.pod.hypervisors:
         yield from _hypervisor(declaration, (*path, "hypervisor"), machine.hypervisor, placed)
 

@@ -19,7 +19,7 @@ TWO = {"acme": account("web1", "web2", anti_affinity="web"), "globex": account("
 def test_every_holder_gets_the_lowest_value_of_each_pool(tmp_path: Path) -> None:
     leases = allocate(cloud(tmp_path, TWO), preview=False, now=NOW).leases
 
-    assert leases.guest_vlans == {("acme", "default"): 101, ("globex", "default"): 102}
+    assert leases.guest_vlans == {("acme", "default", "p1"): 101, ("globex", "default", "p1"): 102}
     assert leases.guest_subnets == {
         ("acme", "default"): IPv4Network("10.1.1.0/24"),
         ("globex", "default"): IPv4Network("172.16.0.0/24"),
@@ -72,7 +72,7 @@ def test_a_value_is_free_only_when_seen_gone_and_quarantine_is_over(tmp_path: Pa
     other = cloud(tmp_path, {"globex": account()})
 
     def vlan_of_globex(after: timedelta) -> int:
-        return allocate(other, preview=True, now=NOW + after).leases.guest_vlans["globex", "default"]
+        return allocate(other, preview=True, now=NOW + after).leases.guest_vlans["globex", "default", "p1"]
 
     empty = cloud(tmp_path, {})
     allocate(empty, preview=False, now=NOW)

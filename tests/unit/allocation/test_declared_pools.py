@@ -28,7 +28,11 @@ def test_a_zone_with_guest_vlans_gives_each_network_an_id_of_its_own_in_all_pods
     zone = {"guest_vlans": ["10-12", "20-29"]}
     leases = run(cloud(tmp_path, THREE, zone, guest_vlans=None)).leases
     # 10, 20 and 30 are the infrastructure's.
-    assert leases.guest_vlans == {("acme", "default"): 11, ("globex", "default"): 12, ("initech", "default"): 21}
+    assert leases.guest_vlans == {
+        ("acme", "default", "p1"): 11,
+        ("globex", "default", "p2"): 12,
+        ("initech", "default", "p1"): 21,
+    }
     found = [str(record) for record in records(cloud(tmp_path, {}))]
     assert "guest_vlan east 11 acme/default guest_network" in found
 
@@ -143,10 +147,10 @@ def test_an_account_gets_what_is_dedicated_to_it_first_and_others_get_none_of_it
     declared = cloud(tmp_path, accounts, {"dedicated": DEDICATED_IN_ZONE})
     leases = run(dedicating(declared, DEDICATED_IN_POD)).leases
     assert leases.guest_vlans == {
-        ("acme", "default"): 101,
-        ("globex", "default"): 120,
-        ("globex", "far"): 102,
-        ("initech", "default"): 103,
+        ("acme", "default", "p1"): 101,
+        ("globex", "default", "p1"): 120,
+        ("globex", "far", "p1"): 102,
+        ("initech", "default", "p1"): 103,
     }
     assert {key: str(subnet) for key, subnet in leases.guest_subnets.items()} == {
         ("acme", "default"): "172.16.0.0/24",
@@ -179,7 +183,7 @@ def test_a_value_that_another_account_has_cannot_be_dedicated(tmp_path: Path) ->
 def test_what_an_account_has_may_be_dedicated_to_it_and_to_nobody_again(tmp_path: Path) -> None:
     before = run(cloud(tmp_path, THREE)).leases
     own = run(dedicating(cloud(tmp_path, THREE), {"acme": {"guest_vlans": ["101"]}}))
-    assert own.leases.guest_vlans["acme", "default"] == before.guest_vlans["acme", "default"]
+    assert own.leases.guest_vlans["acme", "default", "p1"] == before.guest_vlans["acme", "default", "p1"]
     assert run(cloud(tmp_path, THREE)).leases == before
 
 
@@ -325,3 +329,29 @@ def test_the_order_of_a_declaration_does_not_matter(zone: dict[str, Any], pod: d
     first = run(cloud(tmp_path / "one", THREE, zone, **pod))
     assert first.leases == run(cloud(tmp_path / "two", backwards, dict(reversed(zone.items())), **pod)).leases
     assert not run(cloud(tmp_path / "one", backwards, zone, **pod)).changed
+
+
+def test_a_guest_network_in_two_pods_has_a_vlan_id_of_each(tmp_path: Path) -> None:
+    spread = account("web1", "web2")
+    spread["machines"]["web2"]["pod"] = "p2"
+    accounts = {"globex": account("web1", pod="p2"), "acme": spread}
+    zone = {"vnis": ["5001-5009"]}
+    before = run(cloud(tmp_path, {"globex": accounts["globex"]}, zone)).leases
+    leases = run(cloud(tmp_path, accounts, zone)).leases
+    assert leases.guest_vlans == {
+        **before.guest_vlans,
+        ("acme", "default", "p1"): 101,
+        ("acme", "default", "p2"): 102,
+    }
+    assert leases.placements["acme-web2"].startswith("p2-")
+    del spread["machines"]["web2"]
+    less = run(cloud(tmp_path, accounts, zone))
+    assert "guest_vlan east/p2 102 acme/default guest_network (releasing)" in map(str, less.releasing)
+
+
+def test_a_zone_gives_a_guest_network_in_two_pods_one_vlan_id(tmp_path: Path) -> None:
+    spread = account("web1", "web2")
+    spread["machines"]["web2"]["pod"] = "p2"
+    zone = {"guest_vlans": ["20-29"], "vnis": ["5001-5009"]}
+    leases = run(cloud(tmp_path, {"acme": spread}, zone, guest_vlans=None)).leases
+    assert leases.guest_vlans == {("acme", "default", "p1"): 21, ("acme", "default", "p2"): 21}

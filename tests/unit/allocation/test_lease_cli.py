@@ -520,7 +520,7 @@ acme-east-router would have 203.0.1.13; 203.0.1.11 stays taken until the next po
     )
     assert podwright("renumber", "guest_vlan", "east/p1", "acme/default", "--to", "160", "--json").code == 2
     allocated = allocate(cloud(deployed, {"acme": account("web1")}), preview=True, now=datetime.now(UTC))
-    assert allocated.leases.guest_vlans == {("acme", "default"): 160}
+    assert allocated.leases.guest_vlans == {("acme", "default", "p1"): 160}
     assert not allocated.changed
 
 

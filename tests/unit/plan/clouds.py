@@ -12,7 +12,7 @@ import yaml
 
 from podwright.allocation.leases import Leases
 from podwright.model.cloud import Cloud
-from podwright.model.views import Domain, appliances, domains, guest_networks
+from podwright.model.views import Domain, appliances, domains, guest_network_pods, guest_networks
 
 Declaration = dict[str, Any]
 Holder = TypeVar("Holder", bound=Hashable)
@@ -116,12 +116,13 @@ def made_declaration(zones: int, pods: int, hypervisors: int, backend: str = "li
     }
 
 
-def account(zone: str, pod: str, machines: int) -> Declaration:
-    """An account with one guest network."""
+def account(zone: str, pod: str, machines: int, elsewhere: Mapping[int, str] | None = None) -> Declaration:
+    """An account with one guest network; `elsewhere` are the pods of machines that are not in the network's."""
     machine = {"guest_network": "default", "image": "tiny", "offering": "tiny"}
+    pods = {number: {"pod": name} for number, name in (elsewhere or {}).items()}
     return {
         "guest_networks": {"default": {"zone": zone, "pod": pod}},
-        "machines": {f"m{number}": machine for number in range(machines)},
+        "machines": {f"m{number}": machine | pods.get(number, {}) for number in range(machines)},
     }
 
 
@@ -134,14 +135,19 @@ def leases_for(cloud: Cloud, before: Leases = NO_LEASES) -> Leases:
     """The lowest free value for everyone who has none; machines go round the hypervisors of their pod."""
     networks = list(guest_networks(cloud))
     every_domain = domains(cloud)
-    guest_vlans: dict[tuple[str, str], int] = {}
+    pods_of = guest_network_pods(cloud)
+    guest_vlans: dict[tuple[str, str, str], int] = {}
+    vnis: dict[tuple[str, str], int] = {}
     subnets: dict[tuple[str, str], IPv4Network] = {}
     addresses: dict[str, IPv4Address] = {}
     management: dict[str, IPv4Address] = {}
     public: dict[str, IPv4Address] = {}
     for zone_name, zone in sorted(cloud.zones.items()):
+        in_zone = [(placed.account, placed.name) for placed in networks if placed.zone == zone_name]
+        if zone.vnis is not None:
+            vnis |= _grant(in_zone, before.vnis, (vni for of_range in zone.vnis for vni in of_range.ids))
         for pod_name, pod in sorted(zone.pods.items()):
-            here = [(n.account, n.name) for n in networks if (n.zone, n.pod) == (zone_name, pod_name)]
+            here = [(*network, pod_name) for network in in_zone if pod_name in pods_of[network]]
             ids = (vlan for of_range in pod.guest_vlans or () for vlan in of_range.ids)
             guest_vlans |= _grant(here, before.guest_vlans, ids)
             routers = [appliance.name for appliance in appliances(cloud) if appliance.pod == pod_name]
@@ -160,7 +166,7 @@ def leases_for(cloud: Cloud, before: Leases = NO_LEASES) -> Leases:
         addresses |= _grant(machines, before.guest_addresses, list(subnets[key].hosts())[1:])
     nics = [(domain.name, nic) for domain in every_domain for nic in _nics(domain)]
     macs = _grant(nics, before.macs, map(mac, range(1, 1 << 24)))
-    return Leases(guest_vlans, subnets, addresses, management, public, macs, _placements(cloud, before))
+    return Leases(guest_vlans, subnets, addresses, management, public, macs, _placements(cloud, before), vnis=vnis)
 
 
 def mac(number: int) -> str:
@@ -203,6 +209,7 @@ def _zone(zone: str, pods: int, hypervisors: int, backend: str) -> Declaration:
         "management_network": "192.168.0.0/16",
         "routing_appliance": {"image": "router", "offering": "tiny"},
         "upstream": {"network": "198.51.100.0/24", "gateway": "198.51.100.254", "address": "198.51.100.1"},
+        "vnis": ["5001-5999"],
         "zone_switches": {
             f"{zone}-zsw{n}": {"management_address": f"192.168.0.{n}", "network_backend": backend} for n in (1, 2)
         },
@@ -219,7 +226,7 @@ def _pod(name: str, number: int, hypervisors: int, backend: str) -> Declaration:
         at = {"management_address": address(0, last), "storage_address": address(128, last)}
         return {**at, "network_backend": backend, **more}
 
-    subnets = {"management": (10 + 3 * number, 0), "public": (12 + 3 * number, 192)}
+    subnets = {"management": (10 + 4 * number, 0), "public": (12 + 4 * number, 192)}
     routed = {
         purpose: {
             "vlan": vlan,
@@ -229,14 +236,17 @@ def _pod(name: str, number: int, hypervisors: int, backend: str) -> Declaration:
         }
         for purpose, (vlan, third) in subnets.items()
     }
-    storage = {"vlan": 11 + 3 * number, "subnet": f"{address(128, 0)}/18"}
+    storage = {"vlan": 11 + 4 * number, "subnet": f"{address(128, 0)}/18"}
+    tunnel = {"vlan": 13 + 4 * number, "subnet": f"{address(64, 0)}/18", "gateway": address(64, 1)}
     sizes = {"vcpus": 64, "memory_mib": 65536}
     return {
         "guest_vlans": ["1000-3999"],
-        "networks": {**routed, "storage": storage},
+        "networks": {**routed, "storage": storage, "tunnel": tunnel},
         "pod_switches": {
             f"{name}-sw{n}": {"management_address": address(0, n + 1), "platform": "openconfig_netconf"} for n in (1, 2)
         },
         "storage_servers": {f"{name}-nfs": host(9, export="/srv/primary", capacity_gib=1000)},
-        "hypervisors": {f"{name}-hv{n}": host(10 + n, **sizes) for n in range(hypervisors)},
+        "hypervisors": {
+            f"{name}-hv{n}": host(10 + n, tunnel_address=address(64, 10 + n), **sizes) for n in range(hypervisors)
+        },
     }

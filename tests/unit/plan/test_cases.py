@@ -29,9 +29,13 @@ CHANGES = sorted(file.stem for file in (CASES / "changes").glob("*.yml"))
 
 
 def two_pods() -> dict[str, Any]:
-    """A zone with two pods of one hypervisor each, and an account in each pod, both with the same subnet."""
+    """A zone with two pods of one hypervisor each and three accounts with the same subnet, one of them in both."""
     declaration = made_declaration(zones=1, pods=2, hypervisors=1)
-    declaration["accounts"] = {"acme": made_account("z0", "p0", 1), "globex": made_account("z0", "p1", 1)}
+    declaration["accounts"] = {
+        "acme": made_account("z0", "p0", 1),
+        "globex": made_account("z0", "p1", 1),
+        "initech": made_account("z0", "p0", 2, {1: "p1"}),
+    }
     return declaration
 
 

@@ -20,12 +20,14 @@ ROUNDS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthC
 
 @st.composite
 def declarations(draw: st.DrawFn) -> Declaration:
-    zones, pods = draw(st.integers(1, 2)), draw(st.integers(1, 3))
+    zones, pods_in_zone = draw(st.integers(1, 2)), draw(st.integers(1, 3))
     backend = draw(st.sampled_from(["linux", "openvswitch"]))
-    declaration = made_declaration(zones, pods, draw(st.integers(1, 3)), backend)
+    declaration = made_declaration(zones, pods_in_zone, draw(st.integers(1, 3)), backend)
     for name in draw(st.lists(NAMES, max_size=5, unique=True)):
-        place = (f"z{draw(st.integers(0, zones - 1))}", f"p{draw(st.integers(0, pods - 1))}")
-        declaration["accounts"][name] = account(*place, machines=draw(st.integers(0, 4)))
+        place = (f"z{draw(st.integers(0, zones - 1))}", f"p{draw(st.integers(0, pods_in_zone - 1))}")
+        pods = [f"p{number}" for number in range(pods_in_zone)]
+        elsewhere = draw(st.dictionaries(st.integers(0, 3), st.sampled_from(pods), max_size=2))
+        declaration["accounts"][name] = account(*place, draw(st.integers(0, 4)), elsewhere)
     return declaration
 
 

@@ -187,7 +187,7 @@ def test_an_account_that_is_declared_later_keeps_what_was_imported(tmp_path: Pat
     assert len(imported(tmp_path / "leases.db", **files).leases) == 2
     declared = cloud(tmp_path, {"acme": account("web1", subnet="auto"), "aaa": account("web1", subnet="auto")})
     got = allocate(declared, preview=False, now=NOW).leases
-    assert got.guest_vlans == {("aaa", "default"): 101, ("acme", "default"): 130}
+    assert got.guest_vlans == {("aaa", "default", "p1"): 101, ("acme", "default", "p1"): 130}
     assert str(got.guest_subnets["acme", "default"]) == "172.16.2.0/24"
 
 
