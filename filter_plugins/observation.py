@@ -12,7 +12,7 @@ def watches(states: Mapping[str, Any]) -> dict[str, list[str]]:
 
 def probes(states: Mapping[str, Any]) -> dict[str, dict[str, dict[str, list[str]]]]:
     return {
-        hypervisor: {domain: {probe.name: probe.argv for probe in asked} for domain, asked in domains.items()}
+        hypervisor: {domain: {probe.statement: probe.argv for probe in asked} for domain, asked in domains.items()}
         for hypervisor, domains in observation.probes(states).items()
     }
 

@@ -38,11 +38,11 @@ options:
           members: {description: Interfaces of the bond., type: list, elements: str, required: true}
           tagged: {description: All VLANs that it carries., type: list, elements: int, required: true}
       trunks:
-        description: Ports of one VLAN-aware bridge, C({name:{tagged}}).
+        description: Ports of VLAN-aware bridges, C({name:{tagged, bridge}}); the bridge is C(br0) where it is left out.
         type: dict
         default: {}
       spanning_tree:
-        description: RSTP on that bridge.
+        description: RSTP on each of these bridges.
         type: dict
         suboptions:
           priority: {description: A multiple of 4096 (IEEE 802.1Q 13.26)., type: int, required: true}
@@ -51,7 +51,7 @@ options:
         type: dict
         default: {}
       interfaces:
-        description: VLAN interfaces with addresses of the device, C({name:{vlan, addresses, description}}).
+        description: VLAN interfaces with addresses of the device, C({name:{vlan, addresses, description, bridge}}).
         type: dict
         default: {}
       routed_ports:

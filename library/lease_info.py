@@ -5,33 +5,14 @@ DOCUMENTATION = r"""
 module: lease_info
 short_description: Tell who has which VLAN id, subnet, address or place
 description:
-  - Returns leases and placements, sorted by pool, scope and value; changes nothing.
+  - Returns leases, placements and volumes, sorted by pool, scope and value; changes nothing.
   - Runs on the controller, and waits for no other one. Where there is no database yet, nothing is leased.
 version_added: "0.1.0"
 author: The podwright developers
 options:
-  database:
-    description:
-      - The database of leases, a path or a URL.
-      - Left out, it is that of the inventory's cloud, which the variable C(podwright_cloud_file) names.
-    type: str
   pool:
-    description: Only leases of this pool; V(placement) are machines on hypervisors.
-    type: str
-    choices:
-      - console_port
-      - guest_address
-      - guest_subnet
-      - guest_vlan
-      - iscsi_target
-      - lun
-      - mac
-      - management_address
-      - management_subnet
-      - public_address
-      - vni
-      - vrrp_id
-      - placement
+    description: Only leases of this pool; V(placement) are machines on hypervisors, V(volume) their disks on storage
+      servers.
   scope:
     description: Only leases in this scope, such as C(east/p1), or in those of a pattern, such as C(east/*).
     type: str
@@ -46,6 +27,7 @@ options:
         carried by no device, and can be had by somebody else at C(until).
     type: str
     choices: [held, releasing, quarantine]
+extends_documentation_fragment: podwright.cloud.lease_reading
 attributes:
   check_mode:
     description: Does the same.
@@ -78,7 +60,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 leases:
-  description: The leases and placements.
+  description: The leases, placements and volumes.
   returned: success
   type: list
   elements: dict
@@ -92,15 +74,15 @@ leases:
       type: str
       sample: east/p1
     value:
-      description: The value; numbers are numbers. Of a placement, the hypervisor.
+      description: The value; numbers are numbers. Of a placement, the hypervisor; of a volume, the storage server.
       type: raw
       sample: 101
     holder:
-      description: Who has it. Of a placement, the machine or routing appliance.
+      description: Who has it. Of a placement or volume, the machine or routing appliance.
       type: str
       sample: acme/default
     purpose:
-      description: What for. Empty for a placement.
+      description: What for. Empty for a placement or volume.
       type: str
       sample: guest_network
     state:
@@ -119,4 +101,9 @@ leases:
       description: The cloud whose inventory asks for it; null when a playbook or an operator does.
       type: str
       sample: example
+    size_gib:
+      description: How large a volume is.
+      returned: for volumes
+      type: int
+      sample: 10
 """

@@ -5,8 +5,8 @@ DOCUMENTATION = r"""
 module: plan
 short_description: Validate the inventory, allocate leases and work out every device's desired state
 description:
-  - Reads the cloud that the inventory declares, allocates VLAN ids, subnets, addresses and placements, and writes one
-    desired state for each device to C(plan/) in the cloud's state directory. Touches no device.
+  - Reads the cloud that the inventory declares, allocates VLAN ids, subnets, addresses, placements and
+    volumes, and writes one desired state for each device to C(plan/) in the cloud's state directory. Touches no device.
   - Always plans the whole cloud, once, on the controller, whatever hosts the play is limited to.
   - The inventory plugin P(podwright.cloud.podwright#inventory) says where the declaration is.
   - Delegate it to C(localhost), because a routing appliance has no address to connect to before there is a plan.
@@ -18,6 +18,13 @@ options:
       - Hypervisors that left the declaration while machines were placed on them are dead for good, and those machines
         with them. They are placed anew.
       - Without this word the plan is refused, for nobody can stop the machines there and they would run twice.
+    type: bool
+    default: false
+  confirm_lost_storage_servers:
+    description:
+      - Storage servers that left the declaration while disks were on them are dead for good, and those disks with them.
+        Their machines get new ones elsewhere, which start as copies of their images.
+      - Without this word the plan is refused, for nothing brings back what is on these disks.
     type: bool
     default: false
 attributes:

@@ -81,6 +81,15 @@ left_behind:
   returned: success
   type: list
   elements: str
+ansible_facts:
+  description: What M(podwright.cloud.release) has to know of this server.
+  returned: success
+  type: dict
+  contains:
+    podwright_left_behind:
+      description: The same as RV(left_behind).
+      type: list
+      elements: str
 """
 
 from typing import Any

@@ -6,7 +6,8 @@ module: release
 short_description: Give up leases that no device carries any more
 description:
   - Ends the release of what the inventory no longer asks for. A VLAN id, an address or a MAC address goes into
-    quarantine for the cloud's C(quarantine_hours) and is free after that.
+    quarantine for the cloud's C(quarantine_hours) and is free after that. The room of a volume is free when this run
+    saw its storage server without it (M(podwright.cloud.primary_storage)).
   - Belongs at the end of a play that followed all stages. A host that failed, could not be reached or was left out by
     C(--limit) may still carry what is released, so nothing is when a host of the inventory is missing. Nor is anything
     when a device left the declaration, until you confirm that it carries nothing.

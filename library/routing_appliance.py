@@ -25,9 +25,9 @@ options:
         required: true
       interfaces:
         description:
-          - By name, each with C(mac), C(addresses) with prefix length, and where needed a default C(gateway) and
-            C(routes), a list of C(destination) and C(gateway). One that is neither the interface of O(appliance.dhcp)
-            nor that of O(appliance.source_nat) is management's and lets ssh in.
+          - By name, each with C(mac), C(addresses) with prefix length, and where needed C(mtu), a default C(gateway)
+            and C(routes), a list of C(destination) and C(gateway). One that is neither the interface of
+            O(appliance.dhcp) nor that of O(appliance.source_nat) is management's and lets ssh in.
         type: dict
         required: true
       dhcp:
@@ -39,6 +39,7 @@ options:
           subnet: {description: Guest subnet., type: str, required: true}
           router: {description: Default gateway and DNS server of the hosts., type: str, required: true}
           lease_s: {description: Seconds that a lease lasts., type: int, required: true}
+          mtu: {description: Octets that a packet of the hosts may have; left out, they take their link's., type: int}
           domain: {description: Domain of the hosts., type: str, required: true}
           hosts:
             description: Who gets a lease.
@@ -147,6 +148,7 @@ APPLIANCE = part(
         subnet=text(),
         router=text(),
         lease_s={"type": "int", "required": True},
+        mtu={"type": "int"},
         domain=text(),
         hosts={"type": "list", "elements": "dict", "required": True, "options": HOST},
     ),

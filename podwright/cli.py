@@ -72,6 +72,13 @@ def deploy(
         bool,
         typer.Option("--confirm-lost-hypervisors", help="Hypervisors taken out of the inventory are dead for good."),
     ] = False,
+    confirm_lost_storage_servers: Annotated[
+        bool,
+        typer.Option(
+            "--confirm-lost-storage-servers",
+            help="Storage servers taken out of the inventory are dead for good, and all disks on them.",
+        ),
+    ] = False,
     confirm_lost_devices: Annotated[
         bool, typer.Option("--confirm-lost-devices", help="Devices taken out of the inventory carry nothing any more.")
     ] = False,
@@ -82,6 +89,7 @@ def deploy(
     confirmed = {
         "podwright_confirm_removal": confirm_removal,
         "podwright_confirm_lost_hypervisors": confirm_lost_hypervisors,
+        "podwright_confirm_lost_storage_servers": confirm_lost_storage_servers,
         "podwright_confirm_lost_devices": confirm_lost_devices,
     }
     variables = {name: True for name, said in confirmed.items() if said}

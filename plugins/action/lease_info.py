@@ -6,15 +6,13 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.podwright.cloud.plugins.plugin_utils.lease_database import database_url
 
 from podwright.allocation.database import Database, unix_time
-from podwright.allocation.enquiry import Only, as_data, records
+from podwright.allocation.enquiry import ANY_POOL, Only, as_data, records
 from podwright.allocation.grant import State
-from podwright.allocation.history import PLACEMENT_POOL
-from podwright.allocation.pools import KINDS
 from podwright.errors import PodwrightError
 
 _ARGUMENTS = {
     "database": {"type": "str"},
-    "pool": {"type": "str", "choices": [*KINDS, PLACEMENT_POOL]},
+    "pool": {"type": "str", "choices": list(ANY_POOL)},
     "scope": {"type": "str"},
     "holder": {"type": "str"},
     "state": {"type": "str", "choices": list(get_args(State))},

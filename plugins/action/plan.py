@@ -21,7 +21,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible's classes are n
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         _, options = self.validate_argument_spec(
-            argument_spec={"confirm_lost_hypervisors": {"type": "bool", "default": False}}
+            argument_spec={
+                "confirm_lost_hypervisors": {"type": "bool", "default": False},
+                "confirm_lost_storage_servers": {"type": "bool", "default": False},
+            }
         )
         cloud_file = (task_vars or {}).get("podwright_cloud_file")
         if cloud_file is None:
@@ -31,6 +34,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible's classes are n
                 Path(cloud_file),
                 preview=self._task.check_mode,
                 lost_hypervisors_confirmed=options["confirm_lost_hypervisors"],
+                lost_storage_servers_confirmed=options["confirm_lost_storage_servers"],
             )
         except PodwrightError as error:
             invalid = {"invalid_input": True} if error.is_invalid_input else {}

@@ -32,6 +32,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
             directory = answer.pop("image_directory")
             archives = {name: self._send(sources[name], f"{directory}/.podwright-{name}.tar") for name in needed}
             answer = self._call(images, archives, task_vars)
+        if "left_behind" in answer:  # for the release stage, which frees the room of those that are not there
+            answer["ansible_facts"] = {"podwright_left_behind": answer["left_behind"]}
         return result | answer
 
     def _call(

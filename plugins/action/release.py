@@ -31,12 +31,18 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible's classes are n
             raise AnsibleActionFail("this run made no plan; run playbooks/site.yml")
         # Whoever is here came through every stage, which read the device and took off what is not planned.
         missing = sorted(set(variables["groups"]["all"]) - set(variables["ansible_play_hosts"]))
+        left_behind = {
+            server: variables["hostvars"][server]["ansible_facts"]["podwright_left_behind"]
+            for server in variables["groups"].get("storage_servers", [])
+            if "podwright_left_behind" in variables["hostvars"][server].get("ansible_facts", {})
+        }
         if missing:
             return result | {"changed": False, "msg": f"nothing is released: this run did not see {', '.join(missing)}"}
         try:
             settled = release_leases(
                 Path(variables["podwright_cloud_file"]),
                 planned_at=planned_at,
+                left_behind=left_behind,
                 lost_devices_confirmed=options["confirm_lost_devices"],
                 preview=self._task.check_mode,
             )

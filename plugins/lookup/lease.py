@@ -5,7 +5,7 @@ name: lease
 short_description: The value that a holder has
 description:
   - Returns the VLAN id, subnet, address or other value that each named holder holds; of pool V(placement), the
-    hypervisor that runs it.
+    hypervisor that runs it; of V(volume), the storage server that has its disk.
   - Reads only. Whoever has to have a value asks M(podwright.cloud.vlan_allocation) or another of these modules.
   - What is being released or rests is not held any more.
 version_added: "0.1.0"
@@ -18,22 +18,7 @@ options:
     required: true
   pool:
     description: What kind of value.
-    type: str
     required: true
-    choices:
-      - console_port
-      - guest_address
-      - guest_subnet
-      - guest_vlan
-      - iscsi_target
-      - lun
-      - mac
-      - management_address
-      - management_subnet
-      - public_address
-      - vni
-      - vrrp_id
-      - placement
   scope:
     description: Where the value is unique, such as C(east/p1) or C(east). Needed where the holder has values in
       several.
@@ -44,14 +29,12 @@ options:
   default:
     description: What to return for a holder that has none. Left out, the lookup fails.
     type: raw
-  database:
-    description: Path or URL of the database of leases. Left out, that of the inventory's cloud.
-    type: str
   cloud_file:
     description: The declaration of the inventory's cloud. The inventory plugin sets it.
     type: path
     vars:
       - name: podwright_cloud_file
+extends_documentation_fragment: podwright.cloud.lease_reading
 seealso:
   - module: podwright.cloud.lease_info
 """

@@ -45,11 +45,12 @@ def render(appliance: Mapping[str, Any]) -> dict[str, str]:
 
 def _network(interface: Mapping[str, Any]) -> str:
     """systemd.network(5); without a link-local address the interface speaks no IPv6, which nothing here routes."""
-    gateway = interface.get("gateway")
+    gateway, mtu = interface.get("gateway"), interface.get("mtu")
     lines = [
         "[Match]",
         f"MACAddress={interface['mac']}",
         "",
+        *(["[Link]", f"MTUBytes={mtu}", ""] if mtu else []),
         "[Network]",
         "LinkLocalAddressing=no",
         *(f"Address={address}" for address in interface["addresses"]),
@@ -62,7 +63,7 @@ def _network(interface: Mapping[str, Any]) -> str:
 
 def _dnsmasq(dhcp: Mapping[str, Any], dns: Mapping[str, Any]) -> str:
     """dnsmasq(8): what never changes with the hosts, whose files are read again on SIGHUP."""
-    subnet = IPv4Network(dhcp["subnet"])
+    subnet, mtu = IPv4Network(dhcp["subnet"]), dhcp.get("mtu")
     lines = [
         f"interface={dhcp['interface']}",
         "except-interface=lo",
@@ -76,6 +77,7 @@ def _dnsmasq(dhcp: Mapping[str, Any], dns: Mapping[str, Any]) -> str:
         f"dhcp-range={subnet.network_address},static,{subnet.netmask},{dhcp['lease_s']}",
         f"dhcp-option=option:router,{dhcp['router']}",
         f"dhcp-option=option:dns-server,{dhcp['router']}",
+        *([f"dhcp-option=option:mtu,{mtu}"] if mtu else []),
         f"dhcp-hostsfile={DHCP_HOSTS}",
         f"domain={dhcp['domain']}",
         "",

@@ -1,6 +1,6 @@
 """systemd-networkd: podwright's files of a host, and the links, addresses and routes they stand for.
 
-A state is `{files, in_force, links, vlans, addresses, routes, occupants}`, of podwright's
+A state is `{files, in_force, links, vlans, tunnels, addresses, routes, occupants}`, of podwright's
 files and of the interfaces that these name; other files and interfaces are foreign.
 
 networkd does not say which text of a file it has read. `in_force` is false when a change
@@ -14,7 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.podwright.cloud.plugins.module_utils import change_marker, managed_files, services
-from ansible_collections.podwright.cloud.plugins.module_utils.networkd_files import BRIDGE, DIRECTORY, PREFIX
+from ansible_collections.podwright.cloud.plugins.module_utils.networkd_files import (
+    DIRECTORY,
+    EVERYBODY,
+    ISOLATED,
+    PREFIX,
+)
 
 UNIT = "systemd-networkd.service"
 
@@ -29,10 +34,11 @@ def read() -> State:
     files = {path.name: path.read_text(encoding="utf-8") for path in paths}
     links = json.loads(services.run("ip", "-json", "-details", "address", "show") or "[]")
     routes = json.loads(services.run("ip", "-json", "-4", "route", "show") or "[]")
-    has_bridge = f"{PREFIX}{BRIDGE}.netdev" in files
-    vlans = json.loads(services.run("bridge", "-json", "vlan", "show") or "[]") if has_bridge else []
+    vlans = json.loads(services.run("bridge", "-json", "vlan", "show") or "[]") if any(map(_is_trunk, links)) else []
+    has_tunnel = any(link.get("linkinfo", {}).get("info_kind") == "vxlan" for link in links)
+    peers = json.loads(services.run("bridge", "-json", "fdb", "show") or "[]") if has_tunnel else []
     in_force = change_marker.read(_PART)[change_marker.INTERRUPTED] is None
-    return {**parse(files, links, routes, vlans), "in_force": in_force}
+    return {**parse(files, links, routes, vlans, peers), "in_force": in_force}
 
 
 def parse(
@@ -40,16 +46,22 @@ def parse(
     links: list[dict[str, Any]],
     routes: list[dict[str, Any]],
     vlans: list[dict[str, Any]],
+    peers: list[dict[str, Any]],
 ) -> State:
-    """Read what is seen out of `files` and what iproute2 prints as JSON of all links, IPv4 routes and bridge VLANs."""
+    """Read what is seen out of `files` and what iproute2 prints as JSON.
+
+    That is of all links, IPv4 routes, VLANs of bridges and forwarding databases.
+    """
     named = {Path(name[len(PREFIX) :]).stem for name in files}
     made = {Path(name[len(PREFIX) :]).stem for name in files if name.endswith(".netdev")}
     ours = [link for link in links if link.get("ifname") in named]
-    on_trunk = {link["ifname"] for link in ours if BRIDGE in (link["ifname"], link.get("master"))}
+    bridges = {link["ifname"] for link in ours if _is_trunk(link)}
+    on_trunk = bridges | {link["ifname"] for link in ours if link.get("master") in bridges}
     return {
         "files": files,
-        "links": {link["ifname"]: _link(link) for link in ours},
+        "links": {link["ifname"]: _link(link) for link in ours if _kind(link) != "vxlan"},
         "vlans": {port["ifname"]: _vlans(port) for port in vlans if port["ifname"] in on_trunk},
+        "tunnels": {link["ifname"]: _tunnel(link, peers, named) for link in ours if _kind(link) == "vxlan"},
         "addresses": {link["ifname"]: _addresses(link) for link in ours},
         "routes": {_destination(route): route["gateway"] for route in routes if "gateway" in route},
         "occupants": {name: _occupants(name, links, named) for name in sorted(made)},
@@ -65,11 +77,14 @@ def plan(current: State, wanted: State) -> dict[str, Any]:
     files.update({name: None for name in current["files"] if name not in wanted["files"]})
     links = {name: link for name, link in wanted["links"].items() if current["links"].get(name) != link}
     links.update({name: None for name in current["links"] if name not in wanted["links"] and _is_made(name, current)})
+    tunnels = {name: tunnel for name, tunnel in wanted["tunnels"].items() if current["tunnels"].get(name) != tunnel}
+    tunnels.update({name: None for name in current["tunnels"] if name not in wanted["tunnels"]})
     changes = {
         "files": dict(sorted(files.items())),
         "in_force": not current["in_force"],
         "links": dict(sorted(links.items())),
         "vlans": {name: vlans for name, vlans in wanted["vlans"].items() if current["vlans"].get(name, []) != vlans},
+        "tunnels": dict(sorted(tunnels.items())),
         "addresses": {
             name: addresses
             for name, addresses in wanted["addresses"].items()
@@ -106,10 +121,17 @@ def apply(changes: dict[str, Any]) -> None:
         return
     with change_marker.under_way(_PART):
         current = read()
-        gone = [name for name, link in changes.get("links", {}).items() if _must_go(current["links"].get(name), link)]
+        gone = [
+            name
+            for part, fixed in (("links", ("kind", "vlan", "over")), ("tunnels", ("vni", "local")))
+            for name, wanted in changes.get(part, {}).items()
+            if _must_go(current[part].get(name), wanted, fixed)
+        ]
         if gone:
             services.run("networkctl", "delete", *gone)
-        _take_off_vlans(changes.get("vlans", {}), read())
+        left = read()
+        _take_off_vlans(changes.get("vlans", {}), left)
+        _take_off_peers(changes.get("tunnels", {}), left)
         managed_files.write({f"{DIRECTORY}/{name}": text for name, text in changes.get("files", {}).items()})
         _bring_in_force(changes, current)
 
@@ -125,14 +147,45 @@ def _bring_in_force(changes: dict[str, Any], current: State) -> None:
 
 
 def _link(link: dict[str, Any]) -> dict[str, Any]:
-    info = link.get("linkinfo", {})
-    kind = info.get("info_kind")
+    kind = _kind(link)
     is_vlan = kind == "vlan"
     return {
         "kind": kind if kind in ("bond", "bridge", "vlan") else None,
-        "vlan": info["info_data"]["id"] if is_vlan else None,
+        "vlan": link["linkinfo"]["info_data"]["id"] if is_vlan else None,
         "over": link.get("link") if is_vlan else None,
         "master": link.get("master"),
+        **_isolation(link),
+    }
+
+
+def _is_trunk(link: dict[str, Any]) -> bool:
+    """Tell whether a link is a VLAN-aware bridge."""
+    return bool(link.get("linkinfo", {}).get("info_data", {}).get("vlan_filtering"))
+
+
+def _kind(link: dict[str, Any]) -> str | None:
+    kind: str | None = link.get("linkinfo", {}).get("info_kind")
+    return kind
+
+
+def _isolation(link: dict[str, Any]) -> dict[str, bool]:
+    return ISOLATED if link.get("linkinfo", {}).get("info_slave_data", {}).get("isolated") else {}
+
+
+def _tunnel(link: dict[str, Any], peers: list[dict[str, Any]], named: set[str]) -> dict[str, Any]:
+    data = link["linkinfo"]["info_data"]
+    master = link.get("master")
+    return {
+        "vni": data["id"],
+        "local": data.get("local"),
+        "remotes": sorted(
+            peer["dst"]
+            for peer in peers
+            if peer["ifname"] == link["ifname"] and peer["mac"] == EVERYBODY and "dst" in peer
+        ),
+        # Open vSwitch has another word for where its ports are.
+        "bridge": master if master in named else None,
+        **_isolation(link),
     }
 
 
@@ -168,21 +221,22 @@ def _description(netdev: str) -> str:
     return next((line.partition("=")[2] for line in netdev.splitlines() if line.startswith("Description=")), "")
 
 
-def _must_go(current: dict[str, Any] | None, wanted: dict[str, Any] | None) -> bool:
-    """Tell whether a live link has to be deleted: for good, or because networkd never changes what it is."""
+def _must_go(current: dict[str, Any] | None, wanted: dict[str, Any] | None, fixed: tuple[str, ...]) -> bool:
+    """Tell whether a live link has to be deleted: for good, or because networkd never changes what is `fixed`."""
     if current is None:
         return False
-    return wanted is None or any(current[key] != wanted[key] for key in ("kind", "vlan", "over"))
+    return wanted is None or any(current[key] != wanted[key] for key in fixed)
 
 
 def _has_lost_master(changes: dict[str, Any], current: State) -> bool:
     """Tell whether someone took a link out of its bridge or bond; networkd 252 does not notice until it starts anew."""
     return any(
         link
-        and name in current["links"]
-        and current["links"][name]["master"] != link["master"]
+        and name in current[part]
+        and current[part][name][master] != link[master]
         and f"{PREFIX}{name}.network" not in changes.get("files", {})
-        for name, link in changes.get("links", {}).items()
+        for part, master in (("links", "master"), ("tunnels", "bridge"))
+        for name, link in changes.get(part, {}).items()
     )
 
 
@@ -191,8 +245,17 @@ def _take_off_vlans(wanted: dict[str, list[str]], current: State) -> None:
     for port, vlans in wanted.items():
         for entry in current["vlans"].get(port, []):
             if entry not in vlans:
-                own = ["self"] if port == BRIDGE else []  # the bridge's own table, not that of a port
+                # A bridge has a table of its own, apart from those of its ports.
+                own = ["self"] if current["links"][port]["kind"] == "bridge" else []
                 services.run("bridge", "vlan", "del", "dev", port, "vid", entry.split()[0], *own)
+
+
+def _take_off_peers(wanted: dict[str, dict[str, Any] | None], current: State) -> None:
+    """Take other ends off that a tunnel should not have; networkd 252 only ever adds them."""
+    for name, tunnel in wanted.items():
+        there = current["tunnels"].get(name, {"remotes": []})["remotes"]
+        for remote in set(there) - set(tunnel["remotes"] if tunnel else ()):
+            services.run("bridge", "fdb", "del", EVERYBODY, "dev", name, "dst", remote, "self")
 
 
 def _incomplete(changes: dict[str, Any], current: State) -> list[str]:
@@ -201,7 +264,8 @@ def _incomplete(changes: dict[str, Any], current: State) -> list[str]:
     links = {name: link for name, link in wanted.items() if current["links"].get(name) != link}
     parents = {link["over"] for link in links.values() if link["over"]}
     vlans = {name for name, vlans in changes.get("vlans", {}).items() if current["vlans"].get(name, []) != vlans}
-    names = {*links, *parents, *vlans, *changes.get("addresses", {})}
+    tunnels = {name for name, tunnel in changes.get("tunnels", {}).items() if current["tunnels"].get(name) != tunnel}
+    names = {*links, *parents, *vlans, *tunnels, *changes.get("addresses", {})}
     if changes.get("routes"):
         names |= set(current["addresses"])
-    return sorted(name for name in names if name in current["links"])
+    return sorted(names & (current["links"].keys() | current["tunnels"].keys()))

@@ -1,8 +1,12 @@
 """What systemd-networkd has to be told so that a host has its network (systemd.network(5), systemd.netdev(5)).
 
-With Open vSwitch these are addresses and routes only. The backend `linux` makes
-the links here too: a bond or a VLAN-aware bridge (the trunk), and on it one VLAN
-interface per segment (in a bridge of its own) and per address of the host.
+With Open vSwitch these are addresses, routes and tunnels. The backend `linux` makes
+the other links here too: a bond or VLAN-aware bridges (of the trunks), and on them one
+VLAN interface per segment (in a bridge of its own) and per address of the host.
+
+A tunnel (VXLAN, RFC 7348) is one more port of its segment. It and the segment's VLAN
+are isolated from each other (split horizon): frames of the one never leave by the
+other, only the machines in the segment talk to both.
 """
 
 from __future__ import annotations
@@ -19,6 +23,13 @@ HEADER = "# Written by podwright; a change made here does not last.\n"
 BOND = "bond0"
 BRIDGE = "br0"
 
+# Frames for nobody known go to every hypervisor that has the segment (RFC 7348 section 4.2, without multicast).
+EVERYBODY = "00:00:00:00:00:00"
+_VXLAN_PORT = 4789  # RFC 7348 section 8
+
+# In a link or a tunnel.
+ISOLATED = {"isolated": True}
+
 Network = dict[str, Any]
 Option = tuple[str, Any]
 
@@ -28,7 +39,8 @@ def wanted(network: Network) -> dict[str, Any]:
 
     Returns:
         `{files: {name: text}, links: {name: {kind, vlan, over, master}}, vlans: {port: [number]},
-        addresses: {name: [a/b]}, routes: {destination: gateway}}`; `links` and `vlans` only with the backend `linux`.
+        tunnels: {name: {vni, local, remotes, bridge}}, addresses: {name: [a/b]}, routes: {destination: gateway}}`;
+        `links`, `vlans` and a tunnel's `bridge` only with the backend `linux`. What is isolated says so.
 
     Raises:
         DeviceError: no interface reaches the gateway of a route.
@@ -39,9 +51,15 @@ def wanted(network: Network) -> dict[str, Any]:
         "files": dict(sorted(files.items())),
         "links": dict(sorted(_links(network))) if network["backend"] == "linux" else {},
         "vlans": {name: [str(vlan) for vlan in vlans] for name, vlans in sorted(_trunk_vlans(network).items())},
+        "tunnels": dict(sorted(_tunnels(network))),
         "addresses": {name: sorted(interface["addresses"]) for name, interface in sorted(addressed.items())},
         "routes": {route["destination"]: route["gateway"] for route in network["routes"]},
     }
+
+
+def bridge_of(item: dict[str, Any]) -> str:
+    """Name the bridge that a trunk or an interface is on."""
+    return item.get("bridge") or BRIDGE
 
 
 def vlan_link(parent: str, vlan: int) -> str:
@@ -49,54 +67,70 @@ def vlan_link(parent: str, vlan: int) -> str:
     return f"{parent}.{vlan}"
 
 
+def tunnel_link(vni: int) -> str:
+    """Name the interface by which a segment goes on in other pods: 13 characters at most."""
+    return f"vxlan{vni}"
+
+
 def _port_files(network: Network) -> Iterator[tuple[str, str]]:
     """Bring up the ports that Open vSwitch forwards on, and give the host its addresses."""
     for name in [*_members(network), *network["trunks"]]:
         yield _network_file(name)
+    yield from _tunnel_files(network)
     yield from _address_files(network)
 
 
 def _linux_files(network: Network) -> Iterator[tuple[str, str]]:
-    parent = _parent(network)
-    stacked: list[Option] = [("VLAN", name) for name in _vlan_links(network)]
     if network["uplinks"]:
         yield _netdev_file(BOND, "bond", ("Bond", [("Mode", "active-backup"), ("MIIMonitorSec", "100ms")]))
-        yield _network_file(BOND, network_options=stacked, ready=True)
+        yield _network_file(BOND, network_options=_stacked(network, BOND), ready=True)
         for name in _members(network):
             yield _network_file(name, network_options=[("Bond", BOND)])
-    if network["trunks"]:
-        yield from _trunk_files(network, stacked)
+    yield from _trunk_files(network)
     for name, segment in network["segments"].items():
-        leg = vlan_link(parent, segment["vlan"])
+        leg = vlan_link(_parent(network), segment["vlan"])
         # A tenant's multicast is the tenant's: without a querier, snooping would lose it.
         options: list[Option] = [("STP", "no"), ("MulticastSnooping", "no")]
         yield _netdev_file(name, "bridge", ("Bridge", options), description=segment.get("description"))
         yield _network_file(name, ready=True)
         yield _netdev_file(leg, "vlan", ("VLAN", [("Id", segment["vlan"])]))
-        yield _network_file(leg, network_options=[("Bridge", name)])
+        yield _network_file(leg, network_options=[("Bridge", name)], isolated="tunnel" in segment)
+    yield from _tunnel_files(network)
     for name, interface in network["interfaces"].items():
         yield _netdev_file(name, "vlan", ("VLAN", [("Id", interface["vlan"])]))
     yield from _address_files(network)
 
 
-def _trunk_files(network: Network, stacked: list[Option]) -> Iterator[tuple[str, str]]:
-    """One VLAN-aware bridge whose ports carry exactly their tagged VLANs; the host itself is one more port."""
+def _tunnel_files(network: Network) -> Iterator[tuple[str, str]]:
+    for name, tunnel in _tunnels(network):
+        options = [("VNI", tunnel["vni"]), ("Local", tunnel["local"]), ("DestinationPort", _VXLAN_PORT)]
+        yield _netdev_file(name, "vxlan", ("VXLAN", [*options, ("MacLearning", "yes"), ("Independent", "yes")]))
+        bridge: list[Option] = [("Bridge", tunnel["bridge"])] if tunnel["bridge"] else []
+        isolated = True if "isolated" in tunnel else None
+        yield _network_file(name, network_options=bridge, isolated=isolated, peers=tunnel["remotes"], ready=True)
+
+
+def _trunk_files(network: Network) -> Iterator[tuple[str, str]]:
+    """VLAN-aware bridges whose ports carry exactly their tagged VLANs; the host itself is one more port of each."""
     tree = network["spanning_tree"]
     options: list[Option] = [("VLANFiltering", "yes"), ("DefaultPVID", "none"), ("STP", "yes" if tree else "no")]
     options += [("Priority", tree["priority"])] if tree else []
     vlans = _trunk_vlans(network)
-    yield _netdev_file(BRIDGE, "bridge", ("Bridge", options))
-    yield _network_file(BRIDGE, network_options=stacked, vlans=vlans[BRIDGE], ready=True)
-    for name in network["trunks"]:
-        yield _network_file(name, network_options=[("Bridge", BRIDGE)], vlans=vlans[name])
+    for name in _bridges(network):
+        yield _netdev_file(name, "bridge", ("Bridge", options))
+        yield _network_file(name, network_options=_stacked(network, name), vlans=vlans[name], ready=True)
+    for name, trunk in network["trunks"].items():
+        yield _network_file(name, network_options=[("Bridge", bridge_of(trunk))], vlans=vlans[name])
 
 
 def _trunk_vlans(network: Network) -> dict[str, list[int]]:
-    """Say which VLANs the ports of the VLAN-aware bridge carry; the host has those that it uses."""
-    if network["backend"] != "linux" or not network["trunks"]:
+    """Say which VLANs the ports of VLAN-aware bridges carry; the host has those that it uses."""
+    if network["backend"] != "linux":
         return {}
-    used = {item["vlan"] for item in [*network["segments"].values(), *network["interfaces"].values()]}
-    return {BRIDGE: sorted(used), **{name: sorted(set(trunk["tagged"])) for name, trunk in network["trunks"].items()}}
+    items = [*network["segments"].values(), *network["interfaces"].values()]
+    used = {name: {item["vlan"] for item in items if bridge_of(item) == name} for name in _bridges(network)}
+    carried = {name: set(trunk["tagged"]) for name, trunk in network["trunks"].items()}
+    return {name: sorted(vlans) for name, vlans in {**used, **carried}.items()}
 
 
 def _address_files(network: Network) -> Iterator[tuple[str, str]]:
@@ -128,17 +162,30 @@ def _links(network: Network) -> Iterator[tuple[str, dict[str, Any]]]:
     parent = _parent(network)
     if network["uplinks"]:
         yield BOND, _link("bond")
-    if network["trunks"]:
-        yield BRIDGE, _link("bridge")
+    for name in _bridges(network):
+        yield name, _link("bridge")
     for name in _members(network):
         yield name, _link(None, master=BOND)
-    for name in network["trunks"]:
-        yield name, _link(None, master=BRIDGE)
+    for name, trunk in network["trunks"].items():
+        yield name, _link(None, master=bridge_of(trunk))
     for name, segment in network["segments"].items():
         yield name, _link("bridge")
-        yield vlan_link(parent, segment["vlan"]), _link("vlan", vlan=segment["vlan"], over=parent, master=name)
+        leg = _link("vlan", vlan=segment["vlan"], over=parent, master=name)
+        yield vlan_link(parent, segment["vlan"]), leg | (ISOLATED if "tunnel" in segment else {})
     for name, interface in network["interfaces"].items():
-        yield name, _link("vlan", vlan=interface["vlan"], over=parent)
+        yield name, _link("vlan", vlan=interface["vlan"], over=_parent(network, interface))
+
+
+def _tunnels(network: Network) -> Iterator[tuple[str, dict[str, Any]]]:
+    is_linux = network["backend"] == "linux"
+    for name, segment in network["segments"].items():
+        if tunnel := segment.get("tunnel"):
+            remotes = sorted(tunnel["remotes"])
+            there = {"bridge": name, **ISOLATED} if is_linux else {"bridge": None}
+            yield (
+                tunnel_link(tunnel["vni"]),
+                {"vni": tunnel["vni"], "local": tunnel["local"], "remotes": remotes, **there},
+            )
 
 
 def _link(
@@ -147,14 +194,22 @@ def _link(
     return {"kind": kind, "vlan": vlan, "over": over, "master": master}
 
 
-def _vlan_links(network: Network) -> list[str]:
-    parent = _parent(network)
-    legs = [vlan_link(parent, segment["vlan"]) for segment in network["segments"].values()]
-    return sorted([*legs, *network["interfaces"]])
+def _stacked(network: Network, parent: str) -> list[Option]:
+    """The VLAN interfaces on a bond or bridge."""
+    legs = [
+        vlan_link(parent, segment["vlan"]) for segment in network["segments"].values() if _parent(network) == parent
+    ]
+    own = [name for name, interface in network["interfaces"].items() if _parent(network, interface) == parent]
+    return [("VLAN", name) for name in sorted([*legs, *own])]
 
 
-def _parent(network: Network) -> str:
-    return BOND if network["uplinks"] else BRIDGE
+def _parent(network: Network, interface: dict[str, Any] | None = None) -> str:
+    return BOND if network["uplinks"] else bridge_of(interface or {})
+
+
+def _bridges(network: Network) -> list[str]:
+    """Name the VLAN-aware bridges, each a spanning tree of its own."""
+    return sorted({bridge_of(trunk) for trunk in network["trunks"].values()})
 
 
 def _members(network: Network) -> list[str]:
@@ -175,9 +230,14 @@ def _network_file(
     network_options: list[Option] | None = None,
     vlans: list[int] | None = None,
     routes: list[dict[str, str]] | None = None,
+    isolated: bool | None = None,
+    peers: list[str] | None = None,
     ready: bool = False,
 ) -> tuple[str, str]:
     """Describe a link that gets no address but those named; `ready` ones are set up before they have a carrier.
+
+    An `isolated` port of a bridge talks only to ports that are not; networkd leaves a port as it is where the file does
+    not say. `peers` are the other ends of a tunnel.
 
     A link is up whoever sets it down: Open vSwitch does so for a moment when it gives a tap device its MAC, and where
     networkd set it up in that moment it would stay down.
@@ -192,6 +252,11 @@ def _network_file(
         ("Link", [("ActivationPolicy", "always-up"), ("RequiredForOnline", "no-carrier")]),
         ("Network", options),
     ]
+    if isolated is not None:
+        sections.append(("Bridge", [("Isolated", "yes" if isolated else "no")]))
+    for peer in peers or []:
+        entry: list[Option] = [("MACAddress", EVERYBODY), ("Destination", peer), ("AssociatedWith", "self")]
+        sections.append(("BridgeFDB", entry))
     if vlans:
         sections.append(("BridgeVLAN", [("VLAN", vlan) for vlan in vlans]))
     for route in routes or []:

@@ -1,7 +1,7 @@
-"""The bridge, bond, trunks, segments and VLAN interfaces of a host, in Open vSwitch.
+"""The bridges, bond, trunks, segments and VLAN interfaces of a host, in Open vSwitch.
 
-A state is `{bridge, ports, foreign, occupants}`: `bridge` is null or `{datapath,
-spanning_tree}`, `ports` are those that carry podwright's mark, `foreign` names
+A state is `{bridges, ports, foreign, occupants}`: `bridges` are `{name: {datapath,
+spanning_tree}}`, `ports` those on them that carry podwright's mark, `foreign` names
 everything else in the database, `occupants` are the foreign ports with a live
 device per VLAN of br0 (a segment is a VLAN; `ovs-vsctl(8)`, "fake bridge").
 """
@@ -14,9 +14,9 @@ from typing import Any
 
 from ansible_collections.podwright.cloud.plugins.module_utils import ovsdb
 from ansible_collections.podwright.cloud.plugins.module_utils.errors import DeviceError
+from ansible_collections.podwright.cloud.plugins.module_utils.networkd_files import BRIDGE, bridge_of, tunnel_link
 
 UNIT = "openvswitch-switch.service"
-BRIDGE = "br0"
 BOND = "bond0"
 MARK = "podwright"
 
@@ -24,15 +24,19 @@ MARK = "podwright"
 # reserved (IEEE 802.1Q-2018 table 9-2) and in no frame.
 NO_VLAN = [4095]
 
+# In a port: no frame passes between ports that are (ovs-vswitchd.conf.db(5), Port.protected). The uplinks and the
+# tunnels are, so that what comes by one of them goes to the machines here and not on to other hosts (split horizon).
+PROTECTED = {"protected": True}
+
 COLUMNS = {
     "Bridge": ["name", "datapath_type", "rstp_enable", "other_config", "external_ids", "ports"],
-    "Port": ["name", "tag", "trunks", "interfaces", "fake_bridge", "external_ids"],
+    "Port": ["name", "tag", "trunks", "interfaces", "fake_bridge", "protected", "external_ids"],
     "Interface": ["name", "type", "ofport", "ifindex"],
 }
 
 State = dict[str, Any]
 
-NOTHING: State = {"bridge": None, "ports": {}, "foreign": [], "occupants": {}}
+NOTHING: State = {"bridges": {}, "ports": {}, "foreign": [], "occupants": {}}
 
 
 def installed() -> bool:
@@ -48,27 +52,26 @@ def read() -> State:
 def parse(rows: dict[str, list[ovsdb.Row]]) -> State:
     """Read the state out of the rows of the database."""
     interfaces = {row["_uuid"]: row for row in rows["Interface"]}
-    bridge = _row(rows["Bridge"], BRIDGE)
-    ours = bridge is not None and MARK in bridge["external_ids"]
-    on_bridge = ovsdb.as_set(bridge["ports"]) if bridge else []
-    ports = [row for row in rows["Port"] if row["name"] != BRIDGE]
-    marked = [row for row in ports if row["_uuid"] in on_bridge and MARK in row["external_ids"]]
+    bridges = {row["name"]: row for row in rows["Bridge"] if MARK in row["external_ids"]}
+    bridge_names = _bridge_names(list(bridges.values()))
+    ports = [row for row in rows["Port"] if row["name"] not in bridges]
+    marked = [row for row in ports if row["_uuid"] in bridge_names and MARK in row["external_ids"]]
     foreign = [row for row in ports if row not in marked]
     return {
-        "bridge": _bridge_state(bridge) if bridge and ours else None,
-        "ports": {row["name"]: _port_state(row, interfaces) for row in marked},
-        "foreign": sorted(_names(foreign, interfaces) | ({BRIDGE} if bridge and not ours else set())),
-        "occupants": _occupants([row for row in foreign if row["_uuid"] in on_bridge], interfaces),
+        "bridges": {name: _bridge_state(row) for name, row in sorted(bridges.items())},
+        "ports": {row["name"]: _port_state(row, interfaces, bridge_names[row["_uuid"]]) for row in marked},
+        "foreign": sorted(_names(foreign, interfaces)),
+        "occupants": _occupants([row for row in foreign if bridge_names.get(row["_uuid"]) == BRIDGE], interfaces),
     }
 
 
 def wanted(network: dict[str, Any]) -> State:
     """Say what Open vSwitch must hold for `network`; nothing, when another backend carries it."""
     if network["backend"] != "openvswitch":
-        return {"bridge": None, "ports": {}}
+        return {"bridges": {}, "ports": {}}
     ports = dict(_wanted_ports(network))
     bridge = {"datapath": network["datapath"], "spanning_tree": network["spanning_tree"]}
-    return {"bridge": bridge if ports else None, "ports": ports}
+    return {"bridges": dict.fromkeys(sorted({port["bridge"] for port in ports.values()}), bridge), "ports": ports}
 
 
 def plan(current: State, wanted: State) -> dict[str, Any]:
@@ -78,14 +81,8 @@ def plan(current: State, wanted: State) -> dict[str, Any]:
         DeviceError: a name is taken by something that is not podwright's.
     """
     _refuse_taken_names(current, wanted)
-    changes: dict[str, Any] = {}
-    if current["bridge"] != wanted["bridge"]:
-        changes["bridge"] = wanted["bridge"]
-    ports = {name: port for name, port in wanted["ports"].items() if current["ports"].get(name) != port}
-    ports.update({name: None for name in current["ports"] if name not in wanted["ports"]})
-    if ports:
-        changes["ports"] = dict(sorted(ports.items()))
-    return changes
+    changes = {part: _differing(current[part], wanted[part]) for part in ("bridges", "ports")}
+    return {part: differing for part, differing in changes.items() if differing}
 
 
 def segments(current: State) -> dict[str, dict[str, Any]]:
@@ -111,30 +108,49 @@ def apply(changes: dict[str, Any]) -> None:
 
 def operations(changes: dict[str, Any], rows: dict[str, list[ovsdb.Row]]) -> list[ovsdb.Operation]:
     """Write `changes` as operations of OVSDB (RFC 7047 section 5.2) on a database that holds `rows`."""
-    result = list(_bridge_operations(changes, _row(rows["Bridge"], BRIDGE)))
+    result: list[ovsdb.Operation] = []
+    bridges = changes.get("bridges", {})
+    for name, bridge in bridges.items():
+        result += _bridge_operations(name, bridge, _row(rows["Bridge"], name))
+    bridge_names = _bridge_names(rows["Bridge"])
     for name, port in changes.get("ports", {}).items():
         row = _row(rows["Port"], name)
-        if port is None:
-            result += _removal_operations(row, rows) if row else []
-        else:
-            result += _port_operations(name, port, row, rows["Interface"])
+        there = bridge_names.get(row["_uuid"]) if row else None
+        if port is not None:
+            result += _port_operations(name, port, row, there, rows["Interface"])
+        elif row and there and bridges.get(there, {}) is not None:  # else it goes with its bridge
+            result += _removal_operations(row, there, rows)
     # ovs-vswitchd copies next_cfg to cur_cfg when it has reconfigured itself (ovs-vswitchd.conf.db(5)).
     result.append({"op": "mutate", "table": "Open_vSwitch", "where": [], "mutations": [["next_cfg", "+=", 1]]})
     result.append({"op": "select", "table": "Open_vSwitch", "where": [], "columns": ["next_cfg"]})
     return result
 
 
+def _differing(current: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
+    differing = {name: item for name, item in wanted.items() if current.get(name) != item}
+    differing.update({name: None for name in current if name not in wanted})
+    return dict(sorted(differing.items()))
+
+
 def _wanted_ports(network: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     uplinks = network["uplinks"]
+    tunnels = {name: segment["tunnel"] for name, segment in network["segments"].items() if "tunnel" in segment}
     if uplinks:
-        yield BOND, _port("trunk", "uplinks", members=sorted(uplinks["members"]), trunks=_trunks(uplinks))
+        port = _port("trunk", "uplinks", members=sorted(uplinks["members"]), trunks=_trunks(uplinks))
+        yield BOND, port | (PROTECTED if tunnels else {})
     for name, trunk in network["trunks"].items():
-        yield name, _port("trunk", "trunk", members=[name], trunks=_trunks(trunk))
+        yield name, _port("trunk", "trunk", bridge_of(trunk), members=[name], trunks=_trunks(trunk))
     for name, segment in network["segments"].items():
         yield name, _port("segment", segment.get("description") or "segment", members=[name], tag=segment["vlan"])
+    for name, tunnel in tunnels.items():
+        link = tunnel_link(tunnel["vni"])
+        yield (
+            link,
+            _port("tunnel", f"{name} in other pods", members=[link], tag=network["segments"][name]["vlan"]) | PROTECTED,
+        )
     for name, interface in network["interfaces"].items():
         purpose = interface.get("description") or "interface"
-        yield name, _port("interface", purpose, members=[name], tag=interface["vlan"])
+        yield name, _port("interface", purpose, bridge_of(interface), members=[name], tag=interface["vlan"])
 
 
 def _trunks(trunk: dict[str, Any]) -> list[int]:
@@ -142,9 +158,27 @@ def _trunks(trunk: dict[str, Any]) -> list[int]:
 
 
 def _port(
-    kind: str, purpose: str, *, members: list[str], tag: int | None = None, trunks: list[int] | None = None
+    kind: str,
+    purpose: str,
+    bridge: str = BRIDGE,
+    *,
+    members: list[str],
+    tag: int | None = None,
+    trunks: list[int] | None = None,
 ) -> dict[str, Any]:
-    return {"kind": kind, "purpose": purpose, "members": members, "tag": tag, "trunks": trunks or []}
+    return {
+        "kind": kind,
+        "purpose": purpose,
+        "bridge": bridge,
+        "members": members,
+        "tag": tag,
+        "trunks": trunks or [],
+    }
+
+
+def _bridge_names(bridges: list[ovsdb.Row]) -> dict[str, str]:
+    """Say on which bridge each port is: `{UUID: name}`."""
+    return {uuid: bridge["name"] for bridge in bridges for uuid in ovsdb.as_set(bridge["ports"])}
 
 
 def _row(rows: list[ovsdb.Row], name: str) -> ovsdb.Row | None:
@@ -159,17 +193,20 @@ def _bridge_state(row: ovsdb.Row) -> dict[str, Any]:
     }
 
 
-def _port_state(row: ovsdb.Row, interfaces: dict[str, ovsdb.Row]) -> dict[str, Any]:
+def _port_state(row: ovsdb.Row, interfaces: dict[str, ovsdb.Row], bridge: str) -> dict[str, Any]:
     members = [interfaces[uuid] for uuid in ovsdb.as_set(row["interfaces"])]
     internal = any(member["type"] == "internal" for member in members)
-    kind = "segment" if row["fake_bridge"] else "interface" if internal else "trunk"
-    return _port(
+    tag = None if row["tag"] == [] else row["tag"]
+    kind = "segment" if row["fake_bridge"] else "interface" if internal else "trunk" if tag is None else "tunnel"
+    port = _port(
         kind,
         row["external_ids"][MARK],
+        bridge,
         members=sorted(member["name"] for member in members),
-        tag=None if row["tag"] == [] else row["tag"],
+        tag=tag,
         trunks=sorted(ovsdb.as_set(row["trunks"])),
     )
+    return port | (PROTECTED if row["protected"] else {})
 
 
 def _names(ports: list[ovsdb.Row], interfaces: dict[str, ovsdb.Row]) -> set[str]:
@@ -195,9 +232,8 @@ def _is_live(port: ovsdb.Row, interfaces: dict[str, ovsdb.Row]) -> bool:
 
 
 def _refuse_taken_names(current: State, wanted: State) -> None:
-    names = {name for port in wanted["ports"].values() for name in port["members"]} | set(wanted["ports"])
-    if wanted["bridge"]:
-        names.add(BRIDGE)
+    names = {name for port in wanted["ports"].values() for name in port["members"]}
+    names |= {*wanted["ports"], *wanted["bridges"]}
     taken = sorted(names & set(current["foreign"]))
     if taken:
         raise DeviceError(
@@ -206,10 +242,7 @@ def _refuse_taken_names(current: State, wanted: State) -> None:
         )
 
 
-def _bridge_operations(changes: dict[str, Any], row: ovsdb.Row | None) -> Iterator[ovsdb.Operation]:
-    if "bridge" not in changes:
-        return
-    bridge = changes["bridge"]
+def _bridge_operations(name: str, bridge: dict[str, Any] | None, row: ovsdb.Row | None) -> Iterator[ovsdb.Operation]:
     if bridge is None:
         if row:
             yield _mutation("Open_vSwitch", [], "bridges", "delete", [["uuid", row["_uuid"]]])
@@ -223,11 +256,13 @@ def _bridge_operations(changes: dict[str, Any], row: ovsdb.Row | None) -> Iterat
     if row:
         yield {"op": "update", "table": "Bridge", "where": _same(row), "row": columns}
         return
-    local = {"name": BRIDGE, "external_ids": _mark("bridge")}
-    yield _insertion("Interface", "local_interface", {**local, "type": "internal"})
-    yield _insertion("Port", "local_port", {**local, "interfaces": ["named-uuid", "local_interface"]})
-    yield _insertion("Bridge", "bridge", {"name": BRIDGE, "ports": ["named-uuid", "local_port"], **columns})
-    yield _mutation("Open_vSwitch", [], "bridges", "insert", [["named-uuid", "bridge"]])
+    local = {"name": name, "external_ids": _mark("bridge")}
+    label = _label(name)
+    yield _insertion("Interface", f"local_interface_{label}", {**local, "type": "internal"})
+    yield _insertion("Port", f"local_port_{label}", {**local, "interfaces": ["named-uuid", f"local_interface_{label}"]})
+    ports = ["named-uuid", f"local_port_{label}"]
+    yield _insertion("Bridge", f"bridge_{label}", {"name": name, "ports": ports, **columns})
+    yield _mutation("Open_vSwitch", [], "bridges", "insert", [["named-uuid", f"bridge_{label}"]])
 
 
 def _spanning_tree_options(bridge: dict[str, Any], row: ovsdb.Row | None) -> list[list[str]]:
@@ -239,7 +274,7 @@ def _spanning_tree_options(bridge: dict[str, Any], row: ovsdb.Row | None) -> lis
 
 
 def _port_operations(
-    name: str, port: dict[str, Any], row: ovsdb.Row | None, interfaces: list[ovsdb.Row]
+    name: str, port: dict[str, Any], row: ovsdb.Row | None, there: str | None, interfaces: list[ovsdb.Row]
 ) -> Iterator[ovsdb.Operation]:
     members: list[list[str]] = []
     for number, member in enumerate(port["members"]):
@@ -256,33 +291,38 @@ def _port_operations(
         "tag": ["set", []] if port["tag"] is None else port["tag"],
         "trunks": ["set", port["trunks"]],
         "fake_bridge": port["kind"] == "segment",
+        "protected": "protected" in port,
         "bond_mode": "active-backup" if len(members) > 1 else ["set", []],
         "external_ids": _mark(port["purpose"]),
     }
     if row:
         yield {"op": "update", "table": "Port", "where": _same(row), "row": columns}
-        return
-    label = f"port_{_label(name)}"
-    yield _insertion("Port", label, {"name": name, **columns})
-    yield _mutation("Bridge", [["name", "==", BRIDGE]], "ports", "insert", [["named-uuid", label]])
+        reference = ["uuid", row["_uuid"]]
+        if there and there != port["bridge"]:
+            yield _mutation("Bridge", _named(there), "ports", "delete", [reference])
+    else:
+        reference = ["named-uuid", f"port_{_label(name)}"]
+        yield _insertion("Port", reference[1], {"name": name, **columns})
+    if there != port["bridge"]:
+        yield _mutation("Bridge", _named(port["bridge"]), "ports", "insert", [reference])
 
 
-def _removal_operations(row: ovsdb.Row, rows: dict[str, list[ovsdb.Row]]) -> list[ovsdb.Operation]:
+def _removal_operations(row: ovsdb.Row, there: str, rows: dict[str, list[ovsdb.Row]]) -> list[ovsdb.Operation]:
     """Take a port off the bridge; with a segment go the ports of machines that are no more."""
     gone = [row]
     if row["fake_bridge"]:
         interfaces = {interface["_uuid"]: interface for interface in rows["Interface"]}
-        on_bridge = ovsdb.as_set(next(bridge["ports"] for bridge in rows["Bridge"] if bridge["name"] == BRIDGE))
+        bridge_names = _bridge_names(rows["Bridge"])
         gone += [
             port
             for port in rows["Port"]
             if port["tag"] == row["tag"]
-            and port["_uuid"] in on_bridge
+            and bridge_names.get(port["_uuid"]) == there
             and MARK not in port["external_ids"]
             and not _is_live(port, interfaces)
         ]
     ports = [["uuid", port["_uuid"]] for port in gone]
-    return [_mutation("Bridge", [["name", "==", BRIDGE]], "ports", "delete", ports)]
+    return [_mutation("Bridge", _named(there), "ports", "delete", ports)]
 
 
 def _insertion(table: str, label: str, row: dict[str, Any]) -> ovsdb.Operation:
@@ -295,6 +335,10 @@ def _mutation(table: str, where: list[Any], column: str, mutator: str, members: 
 
 def _same(row: ovsdb.Row) -> list[list[Any]]:
     return [["_uuid", "==", ["uuid", row["_uuid"]]]]
+
+
+def _named(bridge: str) -> list[list[str]]:
+    return [["name", "==", bridge]]
 
 
 def _mark(purpose: str) -> list[Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable
-from ipaddress import IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, collapse_addresses, summarize_address_range
 from pathlib import Path
 from typing import Any
 
@@ -112,8 +112,9 @@ def rules(gateway: Gateway) -> str:
     virtual = {item["interface"]: item["address"] for item in gateway["virtual_addresses"]}
     pairs = sorted((pair["from"], pair["to"]) for pair in gateway["forwarding"])
     customers = sorted({interface for pair in pairs for interface in pair})
-    networks = sorted(IPv4Interface(virtual[name]).network for name in customers if name in virtual)
-    own = [rule for name in customers for rule in _own_rules(_either(name, virtual), [str(net) for net in networks])]
+    reached = {name: {name, *(to for source, to in pairs if source == name)} & virtual.keys() for name in customers}
+    networks = {name: [IPv4Interface(virtual[to]).network for to in those] for name, those in reached.items()}
+    own = [rule for name in customers for rule in _own_rules(_either(name, virtual), _intervals(networks[name]))]
     crossing = [f"iifname {_either(source, virtual)} oifname {_either(to, virtual)} accept" for source, to in pairs]
     chains = [
         _chain("input", "accept", own),
@@ -140,8 +141,24 @@ WantedBy=multi-user.target
 """
 
 
+def _intervals(networks: list[IPv4Network]) -> list[str]:
+    """Write networks as nft prints the elements of a set: what adjoins is one prefix, or a range if no prefix fits."""
+    result: list[tuple[IPv4Address, IPv4Address]] = []
+    for network in collapse_addresses(networks):
+        first, last = network[0], network[-1]
+        if result and result[-1][1] + 1 == first:
+            first = result.pop()[0]
+        result.append((first, last))
+    return [_interval(first, last) for first, last in result]
+
+
+def _interval(first: IPv4Address, last: IPv4Address) -> str:
+    prefixes = list(summarize_address_range(first, last))
+    return str(prefixes[0]) if len(prefixes) == 1 else f"{first}-{last}"
+
+
 def _own_rules(interface: str, networks: list[str]) -> list[str]:
-    """Let customers' packets reach of the switch itself VRRP and, at addresses in customers' `networks`, ping."""
+    """Let packets reach of the switch itself VRRP and ping, at addresses in the `networks` that they may go to."""
     ping = [f"iifname {interface} ip daddr {_set(networks)} meta l4proto {ICMP} accept"] if networks else []
     return [
         f"iifname {interface} ct state established,related accept",

@@ -10,10 +10,11 @@ from podwright.allocation.allocator import (
     allocate,
     settle,
 )
-from podwright.allocation.changes import Change, diff
+from podwright.allocation.changes import Change, Record, diff
 from podwright.allocation.grant import Lease, LeaseChange
 from podwright.allocation.leases import Leases
 from podwright.allocation.placement import Placement, PlacementChange
+from podwright.allocation.volumes import Volume, VolumeChange
 
 __all__ = [
     "Allocated",
@@ -23,7 +24,10 @@ __all__ = [
     "Leases",
     "Placement",
     "PlacementChange",
+    "Record",
     "Settled",
+    "Volume",
+    "VolumeChange",
     "allocate",
     "diff",
     "settle",

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network
 from typing import NamedTuple
 
 from podwright.allocation.books import Books
-from podwright.allocation.changes import diff
+from podwright.allocation.changes import Change, Record, diff
 from podwright.allocation.database import Database, unix_time
 from podwright.allocation.demand import (
     DEVICE_PURPOSE,
     GUEST_PURPOSE,
     MANAGEMENT_PURPOSE,
     PUBLIC_PURPOSE,
+    VRRP_PURPOSE,
     PodDemand,
     demands,
     guest_address_demands,
     pod_demands,
+    volume_demands,
 )
 from podwright.allocation.grant import Granted, Lease, LeaseChange
 from podwright.allocation.history import this_run
@@ -28,6 +30,9 @@ from podwright.allocation.leases import Leases
 from podwright.allocation.placement import Placed, Placement, PlacementChange, lost, place, refusal
 from podwright.allocation.pools import PoolName, mac_address, subnet
 from podwright.allocation.repository import Repository
+from podwright.allocation.volumes import Stored, Volume, VolumeChange, VolumeRequest, store
+from podwright.allocation.volumes import lost as lost_volumes
+from podwright.allocation.volumes import refusal as refusal_of_lost_volumes
 from podwright.errors import AllocationError
 from podwright.model.cloud import Cloud
 from podwright.model.views import devices, guest_network_pods, guest_networks
@@ -42,19 +47,20 @@ class Allocated:
     leases: Leases
     lease_changes: Sequence[LeaseChange]
     placement_changes: Sequence[PlacementChange]
+    volume_changes: Sequence[VolumeChange] = ()
 
     @property
     def changed(self) -> bool:
         """Whether anything is different from before."""
-        return bool(self.lease_changes or self.placement_changes)
+        return bool(self._changes())
 
     @property
-    def new(self) -> list[Lease | Placement]:
+    def new(self) -> list[Record]:
         """What was handed out: to new holders, or once more to those that had given it up; and moves."""
         return [after for _, after in self._changes() if after is not None and after.state == "held"]
 
     @property
-    def releasing(self) -> list[Lease | Placement]:
+    def releasing(self) -> list[Record]:
         """What the cloud stopped asking for."""
         return [after for _, after in self._changes() if after is not None and after.state == "releasing"]
 
@@ -63,20 +69,25 @@ class Allocated:
         """The changes as Ansible shows them: {before, after}, a line each."""
         return diff(self._changes())
 
-    def _changes(self) -> list[LeaseChange | PlacementChange]:
-        return [*self.lease_changes, *self.placement_changes]
+    def _changes(self) -> list[Change]:
+        return [*self.lease_changes, *self.placement_changes, *self.volume_changes]
 
 
 class Settled(NamedTuple):
     """What was released for good, and what stood in the way."""
 
-    changes: Sequence[LeaseChange | PlacementChange]
+    changes: Sequence[Change]
     lost: Sequence[str]
     """Devices that left the declaration and may still carry what is to be released; because of them nothing was"""
 
 
 def allocate(
-    cloud: Cloud, *, preview: bool, lost_hypervisors_confirmed: bool = False, now: datetime | None = None
+    cloud: Cloud,
+    *,
+    preview: bool,
+    lost_hypervisors_confirmed: bool = False,
+    lost_storage_servers_confirmed: bool = False,
+    now: datetime | None = None,
 ) -> Allocated:
     """Lease all that `cloud` asks for, and start releasing what it no longer asks for.
 
@@ -88,24 +99,29 @@ def allocate(
         preview: find out what would change, and write nothing.
         lost_hypervisors_confirmed: a hypervisor that left the declaration is dead
             for good, and so is all that it ran.
+        lost_storage_servers_confirmed: a storage server that left the declaration is
+            dead for good, and so are the disks on it.
         now: the time to go by.
 
     Raises:
-        AllocationError: a pool is empty, a machine finds no hypervisor, a hypervisor
-            left the declaration before its machines left it, or the database cannot
-            be used. The text has a line for every reason, and nothing was written.
+        AllocationError: a pool is empty, a machine finds no hypervisor or no room
+            for its disk, a hypervisor or storage server left the declaration before
+            its machines did, or the database cannot be used. The text has a line for
+            every reason, and nothing was written.
     """
     moment = unix_time(now)
+    confirmed = _Confirmed(lost_hypervisors_confirmed, lost_storage_servers_confirmed)
 
     def work(repository: Repository) -> Allocated:
         repository.lock_all()
         repository.expire(moment)
         books = Books(repository.pools(), repository.leases(), repository.free_ranges())
-        allocated = _decide(cloud, books, repository.placements(), lost_hypervisors_confirmed, moment)
+        held = _Held(repository.placements(), repository.volumes(), repository.devices(cloud.name))
+        allocated = _decide(cloud, books, held, confirmed, moment)
         repository.declare(books.redeclared, books.declared, cloud.name, moment)
         repository.save_free(books.free_values)
-        repository.save(allocated.lease_changes, allocated.placement_changes, moment)
-        _note_devices(cloud, repository, lost_hypervisors_confirmed)
+        repository.save(allocated.lease_changes, allocated.placement_changes, moment, allocated.volume_changes)
+        _note_devices(cloud, repository, held.devices, confirmed)
         return allocated
 
     with Database(cloud.database, this_run(f"plan {cloud.name}")) as database:
@@ -116,6 +132,7 @@ def settle(
     cloud: Cloud,
     *,
     planned_at: int,
+    left_behind: Mapping[str, Collection[str]] | None = None,
     lost_devices_confirmed: bool = False,
     preview: bool = False,
     now: datetime | None = None,
@@ -123,12 +140,15 @@ def settle(
     """Finish the release of what no device carries any more.
 
     A lease in `releasing` goes to quarantine for the cloud's `quarantine_hours`, and a
-    placement is gone at once. Call it only when every device of the cloud was brought
-    to a plan: what was not looked at counts as gone.
+    placement is gone at once. A volume is gone once its storage server was seen without
+    it; until then its operations a second are free and its room is not. Call it only when
+    every device of the cloud was brought to a plan: what was not looked at counts as gone,
+    but for volumes.
 
     Args:
         cloud: whose leases.
         planned_at: when that plan was made (Unix time, s). What was given up later stays.
+        left_behind: {storage server that was looked at: the domains that have volumes on it that nobody wants}
         lost_devices_confirmed: devices that left the declaration carry nothing any more.
         preview: find out what would change, and write nothing.
         now: the time to go by.
@@ -149,38 +169,74 @@ def settle(
             for placement in repository.placements()
             if _is_leaving(placement, cloud, planned_at)
         ]
+        volumes = list(_settled_volumes(cloud, repository.volumes(), planned_at, left_behind or {}))
         gone = repository.devices(cloud.name) - _devices(cloud)
         # A device that is gone carries no other's address, and nobody else carries its own.
         carried = [change for change in leases if change.before and change.before.purpose != DEVICE_PURPOSE]
-        if gone and not lost_devices_confirmed and (carried or placements):
-            return Settled([], sorted(name for name, _ in gone))
-        repository.save(leases, placements, moment)
+        # A storage server may be gone without anybody having noted it, where leases were imported.
+        names = {name for name, _ in gone} | {each.before.server for each in volumes if each.before} - _names(cloud)
+        if names and not lost_devices_confirmed and (carried or placements or volumes):
+            return Settled([], sorted(names))
+        repository.save(leases, placements, moment, volumes)
         repository.forget_devices(cloud.name, gone)
-        return Settled([*leases, *placements], [])
+        return Settled([*leases, *placements, *volumes], [])
 
     with Database(cloud.database, this_run(f"release {cloud.name}")) as database:
         return database.preview(work) if preview else database.write(work)
 
 
-def _is_leaving(record: Lease | Placement, cloud: Cloud, planned_at: int) -> bool:
+def _settled_volumes(
+    cloud: Cloud, volumes: Iterable[Volume], planned_at: int, left_behind: Mapping[str, Collection[str]]
+) -> Iterator[VolumeChange]:
+    """What becomes of volumes that nobody wants; one on a storage server that is declared no more is gone with it."""
+    names = _names(cloud)
+    for volume in volumes:
+        if not _is_leaving(volume, cloud, planned_at):
+            continue
+        if volume.server not in names or volume.domain not in left_behind.get(volume.server, (volume.domain,)):
+            yield VolumeChange(volume, None)
+        elif volume.server in left_behind and volume.storage_iops:
+            yield VolumeChange(volume, replace(volume, storage_iops=0))
+
+
+def _is_leaving(record: Record, cloud: Cloud, planned_at: int) -> bool:
     return record.state == "releasing" and record.cloud == cloud.name and record.since <= planned_at
 
 
-def _note_devices(cloud: Cloud, repository: Repository, lost_hypervisors_confirmed: bool) -> None:
+def _note_devices(cloud: Cloud, repository: Repository, known: set[tuple[str, str]], confirmed: _Confirmed) -> None:
     """Remember who may come to carry leases, until `settle` or the operator says that it does not."""
-    known, declared = repository.devices(cloud.name), _devices(cloud)
+    declared = _devices(cloud)
     repository.add_devices(cloud.name, declared - known)
-    if lost_hypervisors_confirmed:
-        repository.forget_devices(cloud.name, {(name, kind) for name, kind in known - declared if kind == "hypervisor"})
+    dead = {"hypervisor": confirmed.lost_hypervisors, "storage_server": confirmed.lost_storage_servers}
+    repository.forget_devices(cloud.name, {(name, kind) for name, kind in known - declared if dead.get(kind)})
 
 
 def _devices(cloud: Cloud) -> set[tuple[str, str]]:
     return {(device.name, device.kind) for device in devices(cloud)}
 
 
-def _decide(
-    cloud: Cloud, books: Books, placements: Sequence[Placement], lost_hypervisors_confirmed: bool, now: int
-) -> Allocated:
+def _names(cloud: Cloud) -> set[str]:
+    return {name for name, _ in _devices(cloud)}
+
+
+class _Confirmed(NamedTuple):
+    """What the operator says of devices that left the declaration."""
+
+    lost_hypervisors: bool = False
+    """Such hypervisors are dead for good, and so is all that they ran"""
+    lost_storage_servers: bool = False
+    """Such storage servers are dead for good, and so are the disks on them"""
+
+
+class _Held(NamedTuple):
+    """What domains have, beside leases, and which devices may carry it."""
+
+    placements: Sequence[Placement]
+    volumes: Sequence[Volume]
+    devices: set[tuple[str, str]]
+
+
+def _decide(cloud: Cloud, books: Books, held: _Held, confirmed: _Confirmed, now: int) -> Allocated:
     """What a run at `now` does about a cloud, given all that is leased. Pure."""
     granted = [books.serve(pool, requests, cloud.name, now) for pool, requests in demands(cloud)]
     subnets = _subnets(cloud, granted)
@@ -189,12 +245,15 @@ def _decide(
     ]
     given_up = _given_up(cloud, books.leases, granted, now)
     pods = list(pod_demands(cloud))
-    gone = lost(placements, {pod.scope: pod.hypervisors for pod in pods}, cloud.name)
-    placements = sorted(set(placements) - set(gone), key=str)
+    gone = lost(held.placements, {pod.scope: pod.hypervisors for pod in pods}, cloud.name)
+    placements = sorted(set(held.placements) - set(gone), key=str)
     placed = _place(cloud, pods, placements, now)
+    stored, lost_disks = _store(cloud, held, confirmed, now)
     problems = [*books.problems(granted, given_up)]
     problems += [line for outcome in placed for line in outcome.problems]
-    problems += [] if lost_hypervisors_confirmed else refusal(gone)
+    problems += [line for outcome in stored for line in outcome.problems]
+    problems += [] if confirmed.lost_hypervisors else refusal(gone)
+    problems += [] if confirmed.lost_storage_servers else refusal_of_lost_volumes(lost_disks)
     if problems:
         raise AllocationError("\n".join(problems))
     placement_changes = [
@@ -204,9 +263,14 @@ def _decide(
     ]
     return Allocated(
         now,
-        _leases(cloud, granted, subnets, placed, _leaving(placements, placement_changes)),
+        _leases(cloud, granted, subnets, placed, _leaving(placements, placement_changes), stored),
         [change for outcome in granted for change in outcome.changes] + given_up,
         placement_changes,
+        [
+            *(VolumeChange(volume, None) for volume in lost_disks),
+            *(change for outcome in stored for change in outcome.changes),
+            *_disks_left(cloud, held.volumes, stored, now),
+        ],
     )
 
 
@@ -227,6 +291,39 @@ def _place(cloud: Cloud, pods: Iterable[PodDemand], placements: Iterable[Placeme
     return [
         place(scope, hypervisors, limits, had[scope], requests, cloud.name, now)
         for scope, hypervisors, limits, requests in pods
+    ]
+
+
+def _store(cloud: Cloud, held: _Held, confirmed: _Confirmed, now: int) -> tuple[list[Stored], list[Volume]]:
+    """Where disks are; and those on storage servers that are no more."""
+    pods = list(volume_demands(cloud))
+    wanted = {(pod.scope, request.domain) for pod in pods for request in pod.requests}
+    gone = lost_volumes(held.volumes, {pod.scope: pod.servers for pod in pods}, wanted, cloud.name)
+    # Whoever is placed has a disk, also where no lease says so: it was made before volumes were leased.
+    older = {(each.scope, each.domain) for each in held.placements}
+    older -= {(each.scope, each.domain) for each in held.volumes}
+    known = [name for name, kind in held.devices if kind == "storage_server"]
+    had = defaultdict(list)
+    for volume in held.volumes:
+        if not (confirmed.lost_storage_servers and volume in gone):
+            had[volume.scope].append(volume)
+    return [
+        store(scope, servers, had[scope], _marked(scope, requests, older), cloud.name, now, known)
+        for scope, servers, requests in pods
+    ], gone
+
+
+def _marked(scope: str, requests: Iterable[VolumeRequest], older: Collection[tuple[str, str]]) -> list[VolumeRequest]:
+    return [request._replace(is_older=(scope, request.domain) in older) for request in requests]
+
+
+def _disks_left(cloud: Cloud, volumes: Iterable[Volume], stored: Sequence[Stored], now: int) -> list[VolumeChange]:
+    """The volumes of domains that `cloud` no longer has, or has in another pod."""
+    wanted = {(outcome.scope, domain) for outcome in stored for domain in outcome.servers}
+    return [
+        VolumeChange(volume, replace(volume, state="releasing", since=now))
+        for volume in volumes
+        if volume.cloud == cloud.name and volume.state == "held" and (volume.scope, volume.domain) not in wanted
     ]
 
 
@@ -271,6 +368,7 @@ def _leases(
     subnets: Mapping[tuple[str, str], IPv4Network],
     placed: Iterable[Placed],
     leaving: Iterable[Placement],
+    stored: Iterable[Stored],
 ) -> Leases:
     hypervisors = {domain: host for outcome in placed for domain, host in outcome.hypervisors.items()}
     left = defaultdict(set)
@@ -288,6 +386,12 @@ def _leases(
         vnis={_network(lease): lease.value for lease in _of_pool("vni", granted)},
         console_ports={lease.holder: lease.value for lease in _of_pool("console_port", granted)},
         moved_from={domain: sorted(those) for domain, those in sorted(left.items())},
+        volumes={domain: server for outcome in stored for domain, server in outcome.servers.items()},
+        vrrp_ids={
+            (lease.scope.partition("/")[0], lease.holder): lease.value
+            for lease in _of_pool("vrrp_id", granted)
+            if lease.purpose == VRRP_PURPOSE
+        },
     )
 
 

@@ -1,13 +1,15 @@
-"""Changes of leases and placements, as people read them."""
+"""Leases, placements and volumes, and changes of them, as people read them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from podwright.allocation.grant import LeaseChange
-from podwright.allocation.placement import PlacementChange
+from podwright.allocation.grant import Lease, LeaseChange
+from podwright.allocation.placement import Placement, PlacementChange
+from podwright.allocation.volumes import Volume, VolumeChange
 
-Change = LeaseChange | PlacementChange
+Record = Lease | Placement | Volume
+Change = LeaseChange | PlacementChange | VolumeChange
 
 
 def diff(changes: Iterable[Change]) -> dict[str, str]:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import typer
 from rich.table import Table
@@ -17,18 +17,19 @@ from podwright.allocation import enquiry, told
 from podwright.allocation import usage as usages
 from podwright.allocation.changes import diff
 from podwright.allocation.database import Database, unix_time
-from podwright.allocation.demand import pod_demands, usual_purpose
+from podwright.allocation.demand import pod_demands, usual_purpose, volume_demands
 from podwright.allocation.enquiry import AnyPool, Only
 from podwright.allocation.grant import Lease, State
 from podwright.allocation.history import this_run
-from podwright.allocation.placement import Capacity, Placement
+from podwright.allocation.placement import Capacity
 from podwright.allocation.pools import KINDS, DeclaredPool, Pool, PoolName, divided
 from podwright.allocation.repository import Repository
 from podwright.allocation.single_pool import Asked, ask, ask_for_another
 from podwright.allocation.spoken import parsed_value, ranges
+from podwright.allocation.volumes import Server
 from podwright.errors import AllocationError
-from podwright.model import load
-from podwright.options import DEFAULT_INVENTORY, Check, Json, cloud_file
+from podwright.model import Cloud, load
+from podwright.options import Check, DatabaseOption, Inventory, Json, database_of, declared_file
 from podwright.runner import ExitCode
 
 Result = TypeVar("Result")
@@ -39,25 +40,9 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-Inventory = Annotated[
-    Path | None,
-    typer.Option(
-        "--inventory",
-        "-i",
-        envvar="PODWRIGHT_INVENTORY",
-        show_default=str(DEFAULT_INVENTORY),
-        help="The cloud whose database it is: cloud.yml, or its directory.",
-    ),
-]
-DatabaseOption = Annotated[
-    str | None,
-    typer.Option(
-        "--database", envvar="PODWRIGHT_DATABASE", help="The database instead of an inventory's: a path or a URL."
-    ),
-]
 _POOLS = ", ".join(KINDS)
 OnlyPool = Annotated[
-    AnyPool | None, typer.Option("--pool", metavar="POOL", help=f"Only this pool: {_POOLS}, placement.")
+    AnyPool | None, typer.Option("--pool", metavar="POOL", help=f"Only this pool: {_POOLS}, placement, volume.")
 ]
 OnlyLeases = Annotated[PoolName | None, typer.Option("--pool", metavar="POOL", help=f"Only this pool: {_POOLS}.")]
 OnlyScope = Annotated[str | None, typer.Option("--scope", help="Only this scope, or a pattern such as 'east/*'.")]
@@ -87,7 +72,7 @@ def list_leases(
     database: DatabaseOption = None,
     as_json: Json = False,
 ) -> None:
-    """List leases and placements, pool by pool."""
+    """List leases, placements and volumes, pool by pool."""
     only = Only(pool, scope, holder, state)
     records = _read(inventory, database, lambda repository: enquiry.records(repository, only, unix_time(None)))
     if as_json:
@@ -141,30 +126,39 @@ def usage(
     scope: OnlyScope = None,
     warn: Annotated[
         float | None,
-        typer.Option(min=0, max=100, help="Exit with 2 if a pool (with -i, a pod's hypervisors) is fuller, percent."),
+        typer.Option(
+            min=0,
+            max=100,
+            help="Exit with 2 if a pool (with -i, a pod's hypervisors, a storage server) is fuller, percent.",
+        ),
     ] = None,
     inventory: Inventory = None,
     database: DatabaseOption = None,
     as_json: Json = False,
 ) -> None:
-    """Tell how full pools and hypervisors are, and when pools will be empty at last month's rate."""
+    """Tell how full pools, hypervisors and storage servers are, and when at last month's rate they will be full.
+
+    What hypervisors and storage servers have is known from the inventory.
+    """
     now = unix_time(None)
-    pools, placements = _read(inventory, database, lambda repository: _usage(repository, Only(pool, scope), now))
-    capacities = {} if pool or (database and not inventory) else _capacities(_declared(inventory), Only(None, scope))
-    hypervisors = [] if pool else list(usages.promised(placements, capacities))
-    warnings = [] if warn is None else list(usages.fuller(pools, hypervisors, warn))
+    declared = None if pool or (database and not inventory) else load(declared_file(inventory))
+    found = _read(inventory, database, lambda repository: _usage(repository, Only(pool, scope), declared, now))
+    warnings = [] if warn is None else list(usages.fuller(*found, warn))
     if as_json:
         _print_json(
             {
-                "pools": [_usage_as_data(each) for each in pools],
-                "hypervisors": [each._asdict() for each in hypervisors],
+                "pools": [_usage_as_data(each) for each in found.pools],
+                "hypervisors": [each._asdict() for each in found.hypervisors],
+                "storage_servers": [_filled_as_data(each) for each in found.servers],
                 "warnings": warnings,
             }
         )
     else:
-        _print_tables(told.usage_tables(pools))
-        _print(["", told.RATE] if pools else [])
-        _print_tables([told.promised_table(hypervisors)] if hypervisors else [], after=bool(pools))
+        _print_tables(told.usage_tables(found.pools))
+        _print(["", told.RATE] if found.pools else [])
+        tables = [told.promised_table(found.hypervisors)] if found.hypervisors else []
+        tables += [told.filled_table(found.servers)] if found.servers else []
+        _print_tables(tables, after=bool(found.pools))
         _print(warnings, style="yellow")
     raise typer.Exit(ExitCode.CHANGED if warnings else ExitCode.IN_SYNC)
 
@@ -332,23 +326,12 @@ def renumber(
 
 
 def _read(inventory: Path | None, database: str | None, work: Callable[[Repository], Result]) -> Result:
-    with Database(_database(inventory, database)) as opened:
+    with Database(database_of(inventory, database)) as opened:
         return opened.read(work)
 
 
 def _writable(inventory: Path | None, database: str | None, command: str) -> Database:
-    return Database(_database(inventory, database), this_run(f"lease {command}"))
-
-
-def _database(inventory: Path | None, database: str | None) -> str:
-    return database or load(_declared(inventory)).database
-
-
-def _declared(inventory: Path | None) -> Path:
-    file = cloud_file(inventory or DEFAULT_INVENTORY)
-    if not file.exists():
-        raise typer.BadParameter(f"{file} does not exist; give --inventory or --database")
-    return file
+    return Database(database_of(inventory, database), this_run(f"lease {command}"))
 
 
 def _checked_scope(pool: PoolName, scope: str) -> str:
@@ -359,25 +342,52 @@ def _checked_scope(pool: PoolName, scope: str) -> str:
     return scope
 
 
-def _usage(repository: Repository, only: Only, now: int) -> tuple[list[usages.Usage], list[Placement]]:
+class _Usage(NamedTuple):
+    """How full everything is."""
+
+    pools: list[usages.Usage]
+    hypervisors: list[usages.Promised]
+    servers: list[usages.Filled]
+
+
+def _usage(repository: Repository, only: Only, declared: Cloud | None, now: int) -> _Usage:
     changes = repository.recorded(pool=only.pool, since=now - usages.MONTH_S)
     events = [each.event for each in changes if only.takes(each.event.pool, each.event.scope, "")]
     leases = [lease for lease in repository.leases() if only.takes(lease.pool, lease.scope, "")]
-    found = usages.usage(_pools(repository, only), leases, events, repository.history_begins(), now)
-    return list(found), [each for each in repository.placements() if Only(None, only.scope).takes("", each.scope, "")]
+    begins = repository.history_begins()
+    pools = list(usages.usage(_pools(repository, only), leases, events, begins, now))
+    if only.pool:
+        return _Usage(pools, [], [])
+    placements = [each for each in repository.placements() if only.takes(each.pool, each.scope, "")]
+    volumes = [each for each in repository.volumes() if only.takes(each.pool, each.scope, "")]
+    hypervisors = list(usages.promised(placements, _capacities(declared, only)))
+    return _Usage(pools, hypervisors, list(usages.filled(volumes, _servers(declared, only), events, begins, now)))
 
 
 def _pools(repository: Repository, only: Only) -> list[DeclaredPool]:
     return [declared for key, declared in sorted(repository.pools().items()) if only.takes(*key, "")]
 
 
-def _capacities(file: Path, only: Only) -> dict[tuple[str, str], Capacity]:
+def _capacities(declared: Cloud | None, only: Only) -> dict[tuple[str, str], Capacity]:
     return {
         (pod.scope, name): host.has
-        for pod in pod_demands(load(file))
+        for pod in (pod_demands(declared) if declared else ())
         for name, host in pod.hypervisors.items()
         if only.takes("", pod.scope, "")
     }
+
+
+def _servers(declared: Cloud | None, only: Only) -> dict[tuple[str, str], Server]:
+    return {
+        (pod.scope, name): server
+        for pod in (volume_demands(declared) if declared else ())
+        for name, server in pod.servers.items()
+        if only.takes("", pod.scope, "")
+    }
+
+
+def _filled_as_data(each: usages.Filled) -> dict[str, Any]:
+    return {**each._asdict(), "empty_at": None if each.empty_at is None else enquiry.utc(each.empty_at)}
 
 
 def _usage_as_data(each: usages.Usage) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from podwright.allocation.pools import (
     values_of,
     without,
 )
+from podwright.allocation.volumes import DiskNeeds, Server, VolumeRequest
 from podwright.model.cloud import Cloud, Hypervisor, Network, Pod, PodDedication, Zone, ZoneDedication
 from podwright.model.fields import AddressRange, NumberRange
 from podwright.model.views import (
@@ -35,6 +36,7 @@ from podwright.model.views import (
     guest_network_pods,
     guest_networks,
     infrastructure,
+    routed,
 )
 
 # Desired state "hypervisor": eth0 is the guest network, eth1 management, eth2 public.
@@ -48,6 +50,7 @@ GUEST_PURPOSE = "eth0"
 CONSOLE_PURPOSE = "console"
 PUBLIC_PURPOSE = "source_nat"
 NETWORK_PURPOSE = "guest_network"
+VRRP_PURPOSE = "gateway"
 
 # What holders need a value for, where nobody says so: what clouds do, or nothing in particular.
 _PURPOSES: Mapping[PoolName, str] = {
@@ -59,6 +62,7 @@ _PURPOSES: Mapping[PoolName, str] = {
     "management_address": MANAGEMENT_PURPOSE,
     "public_address": PUBLIC_PURPOSE,
     "vni": NETWORK_PURPOSE,
+    "vrrp_id": VRRP_PURPOSE,
 }
 _NO_PURPOSE = "reserved"
 
@@ -68,6 +72,16 @@ _ZONE_SWITCHES = 2
 
 # The section of management addresses that are the devices' own, or may be.
 DEVICES = "devices"
+
+# The section of a segment's VRRP ids that the zone switches take first; every other virtual router takes others.
+GATEWAYS = "gateways"
+
+# In the transit network meet two virtual routers: with one id they would have one virtual MAC (RFC 5798 section 7.3).
+TRANSIT_ZONE_SWITCHES, TRANSIT_FIREWALLS = "transit/zone_switches", "transit/firewalls"
+
+# The provider's network has no VLAN id.
+UPSTREAM = "upstream"
+_UPSTREAM_ROUTER_ID = 1
 
 Sections: TypeAlias = dict[str, tuple[range, ...]]
 
@@ -88,6 +102,14 @@ class PodDemand(NamedTuple):
     requests: list[PlacementRequest]
 
 
+class VolumeDemand(NamedTuple):
+    """The domains of a pod that need a disk."""
+
+    scope: str
+    servers: Mapping[str, Server]
+    requests: list[VolumeRequest]
+
+
 def usual_purpose(pool: PoolName) -> str:
     """What most holders of a pool's values need them for."""
     return _PURPOSES.get(pool, _NO_PURPOSE)
@@ -101,6 +123,7 @@ def demands(cloud: Cloud) -> Iterator[Demand]:
     yield from _appliance_addresses(cloud)
     yield from _vnis(cloud)
     yield from _console_ports(cloud)
+    yield from _vrrp_ids(cloud)
     yield _macs(cloud)
 
 
@@ -135,6 +158,28 @@ def pod_demands(cloud: Cloud) -> Iterator[PodDemand]:
         hypervisors = {host: _host(declared) for host, declared in pod.hypervisors.items()}
         limits = Limits(**{key: getattr(pod.limits, key) for key in Limits._fields})
         yield PodDemand(f"{zone}/{name}", hypervisors, limits, by_pod[zone, name])
+
+
+def volume_demands(cloud: Cloud) -> Iterator[VolumeDemand]:
+    """The disks of every pod and the storage servers that can hold them."""
+    by_pod = defaultdict(list)
+    for domain in domains(cloud):
+        offering = cloud.offerings[domain.offering]
+        needs = DiskNeeds(offering.disk_gib, offering.storage_iops)
+        request = VolumeRequest(domain.name, domain.account, needs, _offering_path(domain))
+        by_pod[domain.zone, domain.pod].append(request)
+    for zone, name, pod in _pods(cloud):
+        servers = {
+            server: Server(declared.capacity_gib, declared.storage_iops)
+            for server, declared in pod.storage_servers.items()
+        }
+        yield VolumeDemand(f"{zone}/{name}", servers, by_pod[zone, name])
+
+
+def _offering_path(domain: Domain) -> str:
+    if domain.machine is None:
+        return f"zones.{domain.zone}.routing_appliance.offering"
+    return f"accounts.{domain.account}.machines.{domain.machine}.offering"
 
 
 def _needs(cloud: Cloud, domain: Domain) -> Needs:
@@ -226,6 +271,33 @@ def _console_ports(cloud: Cloud) -> Iterator[Demand]:
             path = f"zones.{zone}.pods.{name}.console_ports"
             pool = Pool("console_port", f"{zone}/{name}", divided(_numbers(pod.console_ports)), path)
             yield Demand(pool, requests[zone, name])
+
+
+def _vrrp_ids(cloud: Cloud) -> Iterator[Demand]:
+    """One for the virtual router of each gateway of the zone switches, in its VLAN (RFC 5798 section 5.2.3)."""
+    for name, zone in sorted(cloud.zones.items()):
+        if not zone.zone_switches:
+            continue
+        yield _vrrp_id(f"{name}/{UPSTREAM}", UPSTREAM, _UPSTREAM_ROUTER_ID, f"zones.{name}.upstream")
+        if zone.transit is not None:
+            segment, usual = f"{name}/{zone.transit.vlan}", (zone.transit.vlan - 1) % 255 + 1
+            yield _vrrp_id(segment, TRANSIT_ZONE_SWITCHES, usual, f"zones.{name}.transit", TRANSIT_FIREWALLS)
+        for pod_name, pod in sorted(zone.pods.items()):
+            for purpose, network in routed(pod.networks).items():
+                path = f"zones.{name}.pods.{pod_name}.networks.{purpose}"
+                yield _vrrp_id(f"{name}/{network.vlan}", f"{pod_name}/{purpose}", (network.vlan - 1) % 255 + 1, path)
+
+
+def _vrrp_id(segment: str, router: str, usual: int, path: str, *others: str) -> Demand:
+    """An id for the zone switches' virtual router in a segment: the usual one, as long as nobody chooses another.
+
+    Usual is what follows from the VLAN id, so that virtual MAC addresses, which follow from the
+    VRRP id (RFC 5798 section 7.3), seldom repeat between the VLANs of a switch.
+    """
+    sections = divided([KINDS["vrrp_id"].values], dedicated={GATEWAYS: values_of(usual)})
+    pool = Pool("vrrp_id", segment, sections, path)
+    requests = [Request(other, VRRP_PURPOSE) for other in others]
+    return Demand(pool, [Request(router, VRRP_PURPOSE, None, (GATEWAYS, SHARED)), *requests])
 
 
 def _for_network(placed: PlacedGuestNetwork, dedicated: Collection[str]) -> Request:

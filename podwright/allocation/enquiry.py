@@ -12,22 +12,26 @@ from fnmatch import fnmatchcase
 from itertools import islice
 from typing import Any, Literal, NamedTuple
 
+from podwright.allocation.changes import Record
 from podwright.allocation.grant import Lease, State
-from podwright.allocation.history import PLACEMENT_POOL, Recorded
+from podwright.allocation.history import PLACEMENT_POOL, VOLUME_POOL, Recorded
 from podwright.allocation.placement import Placement
 from podwright.allocation.pools import KINDS, DeclaredPool, PoolName
 from podwright.allocation.repository import Repository
 from podwright.allocation.spoken import parsed_value
+from podwright.allocation.volumes import Volume
 from podwright.errors import AllocationError
 
-AnyPool = Literal[PoolName, "placement"]
+AnyPool = Literal[PoolName, "placement", "volume"]
+# Every pool, also those whose leases are no values.
+ANY_POOL = (*KINDS, PLACEMENT_POOL, VOLUME_POOL)
 
 _FEW = 5
 _EXAMPLES = "214 (a VLAN id), 192.0.2.1, 10.1.1.0/24 or 02:70:77:00:00:01"
 
 
 class Only(NamedTuple):
-    """Which leases and placements, or changes of them, are wanted; None is any."""
+    """Which leases, placements and volumes, or changes of them, are wanted; None is any."""
 
     pool: str | None = None
     scope: str | None = None
@@ -63,31 +67,32 @@ class Found(NamedTuple):
 class Holding:
     """What holders have, and every change of it."""
 
-    records: Sequence[Lease | Placement]
+    records: Sequence[Record]
     history: Sequence[Recorded]
     """The newest last"""
 
-    def run_of(self, record: Lease | Placement) -> Recorded | None:
-        """What brought a lease or placement into its state; None when that was before there was a history."""
+    def run_of(self, record: Record) -> Recorded | None:
+        """What brought a record into its state; None when that was before there was a history."""
         return next((each for each in reversed(self.history) if _is_of(each, record)), None)
 
 
-def records(repository: Repository, only: Only, now: int) -> list[Lease | Placement]:
-    """Leases by pool, scope and value, then placements by pod and domain."""
+def records(repository: Repository, only: Only, now: int) -> list[Record]:
+    """Leases by pool, scope and value, then placements and volumes by pod and domain."""
     leases = sorted(
         lease
         for lease in current(repository.leases(), now)
         if only.takes(lease.pool, lease.scope, lease.holder, lease.state)
     )
-    placements = sorted(
-        (
-            placement
-            for placement in repository.placements()
-            if only.takes(PLACEMENT_POOL, placement.scope, placement.domain, placement.state)
-        ),
-        key=lambda placement: (placement.scope, placement.domain, placement.hypervisor),
+    of_domains = (
+        record
+        for record in _of_domains(repository)
+        if only.takes(record.pool, record.scope, record.domain, record.state)
     )
-    return [*leases, *placements]
+    return [*leases, *sorted(of_domains, key=lambda record: (record.pool, record.scope, record.domain, record.where))]
+
+
+def _of_domains(repository: Repository) -> list[Placement | Volume]:
+    return [*repository.placements(), *repository.volumes()]
 
 
 def current(leases: Iterable[Lease], now: int) -> Iterator[Lease]:
@@ -122,7 +127,7 @@ def explained(repository: Repository, text: str, pool: PoolName | None, scope: s
 
 
 def holding(repository: Repository, name: str, now: int) -> Holding:
-    """What a holder (or all that match a pattern) has and had, placements included.
+    """What a holder (or all that match a pattern) has and had, placements and volumes included.
 
     Raises:
         AllocationError: it never had anything.
@@ -148,15 +153,15 @@ def history(repository: Repository, only: Only, *, since: int | None, run: int |
 
 def held(
     repository: Repository, holder: str, pool: str, scope: str | None = None, purpose: str | None = None
-) -> Lease | Placement | None:
-    """The one lease (or placement) that a holder holds; None when it holds none.
+) -> Record | None:
+    """The one lease (or placement, or volume) that a holder holds; None when it holds none.
 
     Raises:
         AllocationError: it holds several.
     """
-    records: list[Lease | Placement] = [
+    records: list[Record] = [
         *repository.leases_of(holder, pool, scope),
-        *(each for each in repository.placements() if pool == PLACEMENT_POOL and each.domain == holder),
+        *(each for each in _of_domains(repository) if (each.pool, each.domain) == (pool, holder)),
     ]
     found = [
         record
@@ -181,19 +186,17 @@ def nothing_held(
     return f"{place}: {holder} holds {what}; there {'is ' + _listed(whose) if whose else 'is nothing that is held'}"
 
 
-def as_data(record: Lease | Placement) -> dict[str, Any]:
-    """A lease or placement for machines; of a placement, the value is the hypervisor and the holder the domain."""
-    if isinstance(record, Placement):
-        value: int | str = record.hypervisor
-        names = (PLACEMENT_POOL, record.scope, value, record.domain, "")
-    else:
-        names = (record.pool, record.scope, record.as_data, record.holder, record.purpose)
+def as_data(record: Record) -> dict[str, Any]:
+    """A record for machines; of a placement or volume, the value is what has it and the holder the domain."""
+    value = record.as_data if isinstance(record, Lease) else record.where
+    names = (record.pool, record.scope, value, _holder(record), _purpose(record))
     return {
         **dict(zip(("pool", "scope", "value", "holder", "purpose"), names, strict=True)),
         "state": record.state,
         "since": utc(record.since),
         "until": utc(record.until) if isinstance(record, Lease) and record.until is not None else None,
         "cloud": record.cloud,
+        **({"size_gib": record.size_gib} if isinstance(record, Volume) else {}),
     }
 
 
@@ -223,25 +226,25 @@ def _names(wanted: str, holder: str) -> bool:
     return fnmatchcase(holder, wanted) if any(sign in wanted for sign in "*?[") else wanted in holder
 
 
-def _holder(record: Lease | Placement) -> str:
-    return record.domain if isinstance(record, Placement) else record.holder
+def _holder(record: Record) -> str:
+    return record.holder if isinstance(record, Lease) else record.domain
 
 
-def _purpose(record: Lease | Placement) -> str:
+def _purpose(record: Record) -> str:
     return record.purpose if isinstance(record, Lease) else ""
 
 
-def _listed(records: Sequence[Lease | Placement]) -> str:
+def _listed(records: Sequence[Record]) -> str:
     more = f" and {len(records) - _FEW} more" if len(records) > _FEW else ""
     data = map(as_data, records[:_FEW])
     return ", ".join(" ".join(filter(None, map(str, list(each.values())[1:5]))) for each in data) + more
 
 
-def _is_of(recorded: Recorded, record: Lease | Placement) -> bool:
+def _is_of(recorded: Recorded, record: Record) -> bool:
     event = recorded.event
     if isinstance(record, Lease):
         return event[1:6] == record[:5]
-    named = (PLACEMENT_POOL, record.scope, record.domain, record.hypervisor)
+    named = (record.pool, record.scope, record.domain, record.where)
     return (event.pool, event.scope, event.holder, event.purpose) == named
 
 

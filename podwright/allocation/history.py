@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import socket
 from typing import NamedTuple
 
 from podwright.allocation.grant import Lease, LeaseChange
-from podwright.allocation.placement import PlacementChange
+from podwright.allocation.placement import Placement, PlacementChange
 from podwright.allocation.pools import shown
+from podwright.allocation.volumes import Volume, VolumeChange
 
-PLACEMENT_POOL = "placement"
+PLACEMENT_POOL = Placement.pool
+VOLUME_POOL = Volume.pool
 DECLARED = "declared"
 
 
@@ -64,12 +67,30 @@ def this_run(command: str) -> Run:
     return Run(operator[:64], socket.gethostname()[:255], command[:191])
 
 
-def event_of(change: LeaseChange | PlacementChange, at: int) -> Event:
-    """The entry for a change of a lease or placement."""
-    before, after = change
-    record = after or before
+def event_of(change: LeaseChange | PlacementChange | VolumeChange, at: int) -> Event:
+    """The entry for a change of a lease, placement or volume."""
+    record = change.after or change.before
     assert record is not None
-    was, is_now = before.state if before else None, after.state if after else None
+    before, after = (None if each is None else _standing(each) for each in change)
     if isinstance(record, Lease):
-        return Event(at, *record[:5], was, is_now)
-    return Event(at, PLACEMENT_POOL, record.scope, None, record.domain, record.hypervisor, was, is_now)
+        return Event(at, *record[:5], before, after)
+    return Event(at, record.pool, record.scope, None, record.domain, record.where, before, after)
+
+
+def _standing(record: Lease | Placement | Volume) -> str:
+    """The state; of a volume, how large it is in it: `held 10 GiB`."""
+    return f"{record.state} {record.size_gib} GiB" if isinstance(record, Volume) else record.state
+
+
+def size_gib_of(standing: str | None) -> int:
+    """How large a volume was before or after a change; 0 when there was none.
+
+    Raises:
+        ValueError: it is not what `event_of` says of a volume.
+    """
+    if standing is None:
+        return 0
+    match = re.fullmatch("(held|releasing) ([0-9]{1,10}) GiB", standing)
+    if match is None:
+        raise ValueError(standing)
+    return int(match[2])

@@ -46,3 +46,10 @@ class Leases:
 
     console_ports: Mapping[str, int] = field(default_factory=dict)
     """{domain: TCP port of its console on its hypervisor}, in pods that declare console ports"""
+
+    volumes: Mapping[str, str] = field(default_factory=dict)
+    """{domain: storage server that has its disk}"""
+
+    vrrp_ids: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """{(zone, virtual router): VRRP id} of zone switches; a virtual router is `<pod>/<network>` (`p1/public`), or
+    `upstream`"""

@@ -26,10 +26,11 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
-from operator import le, sub, truediv
-from typing import NamedTuple
+from operator import le, sub
+from typing import ClassVar, NamedTuple
 
 from podwright.allocation.grant import State
+from podwright.allocation.room import amounts, left_in_words, pod_in_words, pod_path, share, some, unlimited
 
 # Virtual CPUs promised per CPU of a hypervisor: machines seldom all compute at once. Memory is never promised twice.
 VCPU_OVERCOMMIT = 4
@@ -93,6 +94,8 @@ class PlacementRequest(NamedTuple):
 class Placement:
     """A domain on a hypervisor; `releasing`, it should not be there, but may be."""
 
+    pool: ClassVar[str] = "placement"
+
     scope: str
     """`<zone>/<pod>`"""
     domain: str
@@ -105,6 +108,11 @@ class Placement:
     since: int
     """When it got there or into its state (Unix time, s)"""
     state: State = "held"
+
+    @property
+    def where(self) -> str:
+        """What has it."""
+        return self.hypervisor
 
     @property
     def needs(self) -> Needs:
@@ -218,7 +226,7 @@ def refusal(placements: Iterable[Placement]) -> list[str]:
     for placement in placements:
         domains[placement.scope, placement.hypervisor].add(placement.domain)
     return [
-        f"{_path(scope)}.hypervisors: {hypervisor} is gone from the declaration but holds {_names(sorted(held))}; "
+        f"{pod_path(scope)}.hypervisors: {hypervisor} is gone from the declaration but holds {some(sorted(held))}; "
         "declare it again, deploy with memory_mib: 1 there, so that all of them move away, and take it out after that; "
         "or, if it is dead for good, deploy with -e podwright_confirm_lost_hypervisors=true"
         for (scope, hypervisor), held in sorted(domains.items())
@@ -232,12 +240,7 @@ def _last(placement: Placement) -> tuple[bool, int, str]:
 
 def _room(host: Host) -> _Room:
     has = host.has._replace(vcpus=host.has.vcpus * VCPU_OVERCOMMIT)
-    return _Room(host, _unlimited(has))
-
-
-def _unlimited(limits: Iterable[int | None]) -> tuple[float, ...]:
-    """The limits as numbers to count down from."""
-    return tuple(inf if limit is None else limit for limit in limits)
+    return _Room(host, unlimited(has))
 
 
 def _leave_room_for_the_leaving(rooms: Mapping[str, _Room], leaving: Iterable[Placement]) -> None:
@@ -251,7 +254,7 @@ def _admitted(
     limits: Limits, requests: Iterable[PlacementRequest], leaving: Collection[Placement], placed: Placed
 ) -> Iterator[PlacementRequest]:
     """The requests, in turn, that the pod's limits allow beside the domains that go."""
-    left = _unlimited(limits)
+    left = unlimited(limits)
     for placement in leaving:
         left = tuple(map(sub, left, (1, *placement.needs)))
     for request in requests:
@@ -280,14 +283,9 @@ def _spread(
     for those in least_used.values():
         heapq.heapify(those)
     left = [max(sum(amounts), 1) for amounts in zip(*(room.left for room in rooms.values()), strict=True)]
-    for request in sorted(requests, key=lambda request: (-_share(request.needs, left), request.domain)):
+    for request in sorted(requests, key=lambda request: (-share(request.needs, left), request.domain)):
         own, shared = least_used.get(request.account, []), least_used[None]
         yield request, _take_least_used(own, rooms, request) or _take_least_used(shared, rooms, request)
-
-
-def _share(needs: Needs, left: Iterable[float]) -> float:
-    """The largest share that a domain needs of anything that is left (of what is not limited: none)."""
-    return max(map(truediv, needs, left), default=0)
 
 
 def _take_least_used(
@@ -337,9 +335,9 @@ def _no_room(scope: str, request: PlacementRequest, before: Sequence[Placement],
     for name, room in rooms.items():
         left[_offer(room, request)].append(name)
     return (
-        f"{_path(scope)}.hypervisors: {request.domain} needs {_amounts(request.needs, _UNITS, limited)}{where} "
-        f"and finds no room in {_pod(scope)}; "
-        f"left: {'; '.join(f'{_names(names)} {offer}' for offer, names in left.items()) or 'no hypervisor'}; "
+        f"{pod_path(scope)}.hypervisors: {request.domain} needs {amounts(request.needs, _UNITS, limited)}{where} "
+        f"and finds no room in {pod_in_words(scope)}; "
+        f"left: {'; '.join(f'{some(names)} {offer}' for offer, names in left.items()) or 'no hypervisor'}; "
         f"{_remedy(request, rooms)}"
     )
 
@@ -349,7 +347,7 @@ def _offer(room: _Room, request: PlacementRequest) -> str:
     if _is_of_another(room, request):
         return f"dedicated to {room.host.dedicated_to}"
     taken = " and a machine of its anti-affinity group" if request.group in room.groups else ""
-    return _left(room.left, request.needs, _UNITS) + taken
+    return left_in_words(room.left, request.needs, _UNITS) + taken
 
 
 def _is_of_another(room: _Room | None, request: PlacementRequest) -> bool:
@@ -367,37 +365,9 @@ def _remedy(request: PlacementRequest, rooms: Mapping[str, _Room]) -> str:
 def _over_limits(scope: str, request: PlacementRequest, left: Sequence[float], leaving: int) -> str:
     needs = (1, *request.needs)
     limited = [False, *(amount != inf for amount in left[1:])]
-    words = f" needs {_amounts(needs, _POD_UNITS, limited)} and" if any(limited) else ""
+    words = f" needs {amounts(needs, _POD_UNITS, limited)} and" if any(limited) else ""
     going = f", beside {leaving} on the way out (deploy their removal first)" if leaving else ""
     return (
-        f"{_path(scope)}.limits: {request.domain}{words} does not fit into the limits of {_pod(scope)}; "
-        f"left: {_left(left, needs, _POD_UNITS)}{going}; raise the limits, or take machines away"
+        f"{pod_path(scope)}.limits: {request.domain}{words} does not fit into the limits of {pod_in_words(scope)}; "
+        f"left: {left_in_words(left, needs, _POD_UNITS)}{going}; raise the limits, or take machines away"
     )
-
-
-def _left(left: Sequence[float], needs: Sequence[int], units: Sequence[str]) -> str:
-    """What is left of all that is limited, and how much of it is missing."""
-    missing = [need - amount for amount, need in zip(left, needs, strict=True)]
-    short = _amounts(missing, units, [amount > 0 for amount in missing])
-    return _amounts(left, units, [amount != inf for amount in left]) + (f" ({short} too few)" if short else "")
-
-
-def _amounts(amounts: Sequence[float], units: Sequence[str], which: Sequence[bool]) -> str:
-    """`1 vCPUs, 100 MiB and 500 IOPS`."""
-    words = [f"{amount} {unit}" for amount, unit, shown in zip(amounts, units, which, strict=True) if shown]
-    return " and ".join([*([", ".join(words[:-1])] if words[:-1] else []), *words[-1:]])
-
-
-def _pod(scope: str) -> str:
-    zone, _, pod = scope.partition("/")
-    return f"pod {pod} in zone {zone}"
-
-
-def _path(scope: str) -> str:
-    zone, _, pod = scope.partition("/")
-    return f"zones.{zone}.pods.{pod}"
-
-
-def _names(names: Sequence[str], at_most: int = 8) -> str:
-    more = len(names) - at_most
-    return ", ".join([*names[:at_most], *([f"{more} more"] if more > 0 else [])])

@@ -256,7 +256,7 @@ KINDS: Mapping[PoolName, Kind] = {
     # RFC 7348 section 5: 24 bits.
     "vni": _number("VNI", ("zone",), range(1, 1 << 24)),
     # RFC 5798 section 5.2.3.
-    "vrrp_id": _number("VRRP id", ("zone", "network"), range(1, 256)),
+    "vrrp_id": _number("VRRP id", ("zone", "VLAN"), range(1, 256)),
 }
 
 

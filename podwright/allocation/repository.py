@@ -24,8 +24,9 @@ from podwright.allocation.grant import Lease, LeaseChange, Request
 from podwright.allocation.history import DECLARED, Event, Recorded, Run, event_of
 from podwright.allocation.placement import Placement, PlacementChange
 from podwright.allocation.pools import DeclaredPool, Pool, PoolName
-from podwright.allocation.schema import DEVICE, FREE_RANGE, HISTORY, LEASE, PLACEMENT, POOL, RUN
+from podwright.allocation.schema import DEVICE, FREE_RANGE, HISTORY, LEASE, PLACEMENT, POOL, RUN, VOLUME
 from podwright.allocation.statement import Parameters, Row, Statement
+from podwright.allocation.volumes import Volume, VolumeChange
 
 # Up to so many rows are looked up one by one; more are read with all that stands beside them.
 _FEW = 64
@@ -199,12 +200,17 @@ class Repository:
             wanted = wanted.where(LEASE.c.scope == scope)
         return [Lease(*row) for row in self._connection.execute(wanted.order_by(*LEASE.primary_key))]
 
-    # Placements and devices
+    # Placements, volumes and devices
 
     def placements(self) -> list[Placement]:
         """Where every domain is, or may still be."""
         wanted = select(PLACEMENT).order_by(*PLACEMENT.primary_key)
         return [Placement(*row) for row in self._connection.execute(wanted)]
+
+    def volumes(self) -> list[Volume]:
+        """Where the disk of every domain is, or may still be."""
+        wanted = select(VOLUME).order_by(*VOLUME.primary_key)
+        return [Volume(*row) for row in self._connection.execute(wanted)]
 
     def devices(self, cloud: str) -> set[tuple[str, str]]:
         """The devices (name, kind) of a cloud that may carry a lease."""
@@ -229,7 +235,7 @@ class Repository:
 
     def is_empty(self) -> bool:
         """Whether nothing was ever written."""
-        tables = (POOL, LEASE, PLACEMENT, DEVICE, RUN, HISTORY)
+        tables = (POOL, LEASE, PLACEMENT, VOLUME, DEVICE, RUN, HISTORY)
         return not any(self._connection.execute(select(table).limit(1)).first() for table in tables)
 
     def runs(self) -> list[tuple[int, int, Run]]:
@@ -247,6 +253,7 @@ class Repository:
         pools: Sequence[DeclaredPool],
         leases: Sequence[Lease],
         placements: Sequence[Placement],
+        volumes: Sequence[Volume],
         runs: Sequence[tuple[int, int, Run]],
         history: Sequence[tuple[int, Event]],
     ) -> None:
@@ -254,6 +261,7 @@ class Repository:
         self._write(_INSERT_POOL, [{**pool._asdict(), "revision": 0} for pool in pools])
         self._write(_CHANGES[LEASE.name].insert, [_row(LEASE, lease) for lease in leases])
         self._write(_CHANGES[PLACEMENT.name].insert, [_row(PLACEMENT, placement) for placement in placements])
+        self._write(_CHANGES[VOLUME.name].insert, [_row(VOLUME, volume) for volume in volumes])
         self._write(_INSERT_RUN, [(number, at, *who) for number, at, who in runs])
         self._write(_INSERT_HISTORY, [(run, *event) for run, event in history])
         if runs and self._connection.dialect.name == "postgresql":
@@ -298,13 +306,22 @@ class Repository:
 
     # Changes
 
-    def save(self, leases: Sequence[LeaseChange], placements: Sequence[PlacementChange], now: int) -> None:
+    def save(
+        self,
+        leases: Sequence[LeaseChange],
+        placements: Sequence[PlacementChange],
+        now: int,
+        volumes: Sequence[VolumeChange] = (),
+    ) -> None:
         """Write all changes down, what goes before what comes, and that they were made."""
         self._save(LEASE, leases)
         self._save(PLACEMENT, placements)
-        self._record([event_of(change, now) for changes in (leases, placements) for change in changes])
+        self._save(VOLUME, volumes)
+        self._record([event_of(change, now) for changes in (leases, placements, volumes) for change in changes])
 
-    def _save(self, table: Table, changes: Iterable[LeaseChange] | Iterable[PlacementChange]) -> None:
+    def _save(
+        self, table: Table, changes: Iterable[LeaseChange] | Iterable[PlacementChange] | Iterable[VolumeChange]
+    ) -> None:
         gone, changed, new = [], [], []
         for before, after in changes:
             if after is None:
@@ -362,7 +379,7 @@ class _Changes:
         return {name: row[at] for at, name in self._rest}
 
 
-_CHANGES = {table.name: _Changes(table) for table in (LEASE, PLACEMENT)}
+_CHANGES = {table.name: _Changes(table) for table in (LEASE, PLACEMENT, VOLUME)}
 _INSERT_POOL, _INSERT_FREE_RANGE, _INSERT_DEVICE = (Statement(insert(table)) for table in (POOL, FREE_RANGE, DEVICE))
 # Rows are counted by the database.
 _INSERT_HISTORY = Statement(
@@ -404,5 +421,5 @@ _FREE_DELETE = Statement(delete(FREE_RANGE).where(*_this_range))
 _FREE_UPDATE = Statement(update(FREE_RANGE).where(*_this_range).values(first=bindparam("new_first")))
 
 
-def _row(table: Table, record: Lease | Placement | None) -> Row:
+def _row(table: Table, record: Lease | Placement | Volume | None) -> Row:
     return record if isinstance(record, Lease) else tuple(getattr(record, column.name) for column in table.columns)

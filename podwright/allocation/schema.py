@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import Dialect
 
-SCHEMA_VERSION = "0003"
+SCHEMA_VERSION = "0004"
 
 METADATA = MetaData()
 
@@ -28,6 +28,23 @@ METADATA = MetaData()
 def _words(length: int) -> String:
     """Text that is equal only to the same bytes: MariaDB would otherwise take `a`, `A` and `a ` for one holder."""
     return String(length).with_variant(mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_nopad_bin"), "mysql")
+
+
+def _in_a_pool() -> tuple[Column[Any], Column[Any]]:
+    """Which pool a row is of."""
+    return Column("pool", _words(32), nullable=False), Column("scope", _words(191), nullable=False)
+
+
+def _of_a_domain(*own: Column[Any]) -> tuple[Column[Any], ...]:
+    """What a domain has in its pod: `own` says what and how much."""
+    return (
+        Column("scope", _words(191), nullable=False),
+        Column("domain", _words(191), nullable=False),
+        *own,
+        Column("cloud", _words(63), nullable=False),
+        Column("since", BigInteger, nullable=False),
+        Column("state", _words(16), nullable=False),
+    )
 
 
 # SQLite counts rows by itself only in a column of exactly this type (https://www.sqlite.org/autoinc.html).
@@ -45,8 +62,7 @@ VERSION = Table("alembic_version", METADATA, Column("version_num", String(32), p
 POOL = Table(
     "pool",
     METADATA,
-    Column("pool", _words(32), nullable=False),
-    Column("scope", _words(191), nullable=False),
+    *_in_a_pool(),
     Column("declared", Text().with_variant(mysql.MEDIUMTEXT(), "mysql"), nullable=False),
     Column("declared_at", _words(255), nullable=False),
     Column("cloud", _words(63)),
@@ -58,8 +74,7 @@ POOL = Table(
 LEASE = Table(
     "lease",
     METADATA,
-    Column("pool", _words(32), nullable=False),
-    Column("scope", _words(191), nullable=False),
+    *_in_a_pool(),
     Column("value", BigInteger, nullable=False),
     Column("holder", _words(191), nullable=False),
     Column("purpose", _words(64), nullable=False),
@@ -98,8 +113,7 @@ SQLITE_STATISTICS = {
 FREE_RANGE = Table(
     "free_range",
     METADATA,
-    Column("pool", _words(32), nullable=False),
-    Column("scope", _words(191), nullable=False),
+    *_in_a_pool(),
     # A pod and an account.
     Column("section", _words(127), nullable=False),
     # A range gives away its first value: its last is what it can be known by.
@@ -113,16 +127,13 @@ FREE_RANGE = Table(
 PLACEMENT = Table(
     "placement",
     METADATA,
-    Column("scope", _words(191), nullable=False),
-    Column("domain", _words(191), nullable=False),
-    Column("hypervisor", _words(63), nullable=False),
-    Column("vcpus", Integer, nullable=False),
-    Column("memory_mib", Integer, nullable=False),
-    Column("network_mbit_s", Integer, nullable=False),
-    Column("storage_iops", Integer, nullable=False),
-    Column("cloud", _words(63), nullable=False),
-    Column("since", BigInteger, nullable=False),
-    Column("state", _words(16), nullable=False),
+    *_of_a_domain(
+        Column("hypervisor", _words(63), nullable=False),
+        Column("vcpus", Integer, nullable=False),
+        Column("memory_mib", Integer, nullable=False),
+        Column("network_mbit_s", Integer, nullable=False),
+        Column("storage_iops", Integer, nullable=False),
+    ),
     PrimaryKeyConstraint("scope", "domain", "hypervisor"),
     CheckConstraint("state in ('held', 'releasing')", name="known_placement_state"),
     sqlite_with_rowid=False,
@@ -136,6 +147,21 @@ Index(
     sqlite_where=PLACEMENT.c.state == "held",
     postgresql_where=PLACEMENT.c.state == "held",
 ).ddl_if(callable_=_has_partial_indexes)
+
+# A domain has one disk in its pod, wherever that is.
+VOLUME = Table(
+    "volume",
+    METADATA,
+    *_of_a_domain(
+        Column("server", _words(63), nullable=False),
+        Column("size_gib", Integer, nullable=False),
+        Column("storage_iops", Integer, nullable=False),
+        Column("account", _words(63), nullable=False),
+    ),
+    PrimaryKeyConstraint("scope", "domain"),
+    CheckConstraint("state in ('held', 'releasing')", name="known_volume_state"),
+    sqlite_with_rowid=False,
+)
 
 # Every device that may carry a lease, also one that has left the declaration since.
 DEVICE = Table(
@@ -160,15 +186,15 @@ RUN = Table(
 )
 
 # Every change there ever was; rows are added and never touched again. Of a lease, `before` and `after` are its states;
-# of a pool, which has no value, what was declared; of a placement, `holder` is the domain, `purpose` the hypervisor.
+# of a pool, which has no value, what was declared; of a placement, `holder` is the domain, `purpose` the hypervisor; so
+# of a volume, where `purpose` is the storage server, and `before` and `after` have the size, too.
 HISTORY = Table(
     "history",
     METADATA,
     Column("id", _COUNTED, primary_key=True, autoincrement=True),
     Column("run", _COUNTED, ForeignKey("run.id"), nullable=False),
     Column("at", BigInteger, nullable=False),
-    Column("pool", _words(32), nullable=False),
-    Column("scope", _words(191), nullable=False),
+    *_in_a_pool(),
     Column("value", BigInteger),
     Column("holder", _words(191), nullable=False),
     Column("purpose", _words(64), nullable=False),

@@ -10,26 +10,32 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from podwright.allocation.changes import Record
 from podwright.allocation.enquiry import Found, Holding
 from podwright.allocation.grant import Lease, described
-from podwright.allocation.history import DECLARED, PLACEMENT_POOL, Event, Recorded
+from podwright.allocation.history import DECLARED, Event, Recorded
 from podwright.allocation.placement import Placement
 from podwright.allocation.pools import KINDS, DeclaredPool, PoolName, scope_in_words, shown
-from podwright.allocation.usage import Promised, Usage
+from podwright.allocation.room import pod_in_words
+from podwright.allocation.usage import Filled, Promised, Usage
+from podwright.allocation.volumes import Volume
 
 RATE = "Empty on: at last month's rate (of what history there is); -: not at that rate."
 
 _FEW = 8
 
 
-def records_tables(records: Sequence[Lease | Placement]) -> Iterator[Table]:
-    """A table for each pool of leases, which come pool by pool, and one of placements."""
+def records_tables(records: Sequence[Record]) -> Iterator[Table]:
+    """A table for each pool of leases, which come pool by pool, one of placements and one of volumes."""
     leases = (record for record in records if isinstance(record, Lease))
     for pool, those in groupby(leases, key=lambda lease: lease.pool):
         yield _leases_table(pool, list(those))
     placements = [record for record in records if isinstance(record, Placement)]
     if placements:
         yield _placements_table(placements)
+    volumes = [record for record in records if isinstance(record, Volume)]
+    if volumes:
+        yield _volumes_table(volumes)
 
 
 def usage_tables(usages: Iterable[Usage]) -> Iterator[Table]:
@@ -69,6 +75,19 @@ def promised_table(hypervisors: Iterable[Promised]) -> Table:
     return table
 
 
+def filled_table(servers: Iterable[Filled]) -> Table:
+    """One row for each storage server."""
+    table = _table("storage servers: what is leased", "Pod", "Storage server")
+    for column in ("Volumes", "GiB", "Left behind GiB", "IOPS"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("Empty on", no_wrap=True)
+    for each in servers:
+        empty_on = "-" if each.empty_at is None else local_time(each.empty_at)[:10]
+        counts = (each.volumes, _of(each.size_gib, each.size_gib_of), each.left_behind_gib)
+        _add(table, each.scope, each.server, *counts, _of(each.storage_iops, each.storage_iops_of), empty_on)
+    return table
+
+
 def explanation(found: Iterable[Found]) -> Iterator[str]:
     """What there is to say about a value: at length where somebody has or had it, in a line where not."""
     others: dict[str, list[str]] = {}
@@ -90,16 +109,21 @@ def explanation(found: Iterable[Found]) -> Iterator[str]:
 def holding_lines(holding: Holding) -> Iterator[str]:
     """What holders have, and every change of it."""
     for record in holding.records:
-        if isinstance(record, Placement):
-            where = f"hypervisor {record.hypervisor} of {scope_in_words('guest_vlan', record.scope)}"
-            yield f"{where} ({PLACEMENT_POOL})"
-            yield from _state_lines(record, record.domain, None, holding.run_of(record))
-        else:
+        if isinstance(record, Lease):
             yield _value_line(record.pool, record.scope, record.value)
             yield from _lease_lines(record, holding.run_of(record))
+        else:
+            yield f"{_whereabouts(record)} of {pod_in_words(record.scope)} ({record.pool})"
+            yield from _state_lines(record, record.domain, None, holding.run_of(record))
     if not holding.records:
         yield "has nothing now"
     yield from _history_lines(holding.history)
+
+
+def _whereabouts(record: Placement | Volume) -> str:
+    if isinstance(record, Placement):
+        return f"hypervisor {record.hypervisor}"
+    return f"{record.size_gib} GiB on storage server {record.server}"
 
 
 def history_lines(history: Iterable[Recorded], indent: str = "") -> Iterator[str]:
@@ -150,9 +174,17 @@ def _leases_table(pool: str, rows: Sequence[Lease]) -> Table:
 
 
 def _placements_table(rows: Sequence[Placement]) -> Table:
-    table = _table(PLACEMENT_POOL, "Pod", "Hypervisor", "Domain", "vCPUs", "MiB", "State", "Since")
+    table = _table(Placement.pool, "Pod", "Hypervisor", "Domain", "vCPUs", "MiB", "State", "Since")
     for each in rows:
         names = (each.scope, each.hypervisor, each.domain, each.vcpus, each.memory_mib)
+        _add(table, *names, each.state, local_time(each.since)[:10])
+    return table
+
+
+def _volumes_table(rows: Sequence[Volume]) -> Table:
+    table = _table(Volume.pool, "Pod", "Storage server", "Domain", "GiB", "IOPS", "State", "Since")
+    for each in rows:
+        names = (each.scope, each.server, each.domain, each.size_gib, each.storage_iops)
         _add(table, *names, each.state, local_time(each.since)[:10])
     return table
 
@@ -190,7 +222,7 @@ def _lease_lines(lease: Lease, run: Recorded | None) -> Iterator[str]:
         yield "  its holder was renumbered and has another value now"
 
 
-def _state_lines(record: Lease | Placement, whose: str, until: int | None, run: Recorded | None) -> Iterator[str]:
+def _state_lines(record: Record, whose: str, until: int | None, run: Recorded | None) -> Iterator[str]:
     words = {"held": "held by", "releasing": "being released by", "quarantine": "in quarantine, given up by"}
     by = f"cloud {record.cloud}" if record.cloud else "a playbook or an operator"
     yield f"  {words[record.state]} {whose}, asked for by {by}"
@@ -208,10 +240,11 @@ def _history_lines(history: Sequence[Recorded]) -> Iterator[str]:
 
 
 def _change(event: Event) -> str:
-    none = "nothing" if event.purpose == DECLARED or event.pool == PLACEMENT_POOL else "free"
+    is_of_domain = event.pool in (Placement.pool, Volume.pool)
+    none = "nothing" if event.purpose == DECLARED or is_of_domain else "free"
     before, after = event.before or none, event.after or none
     place = f"{event.pool} {event.scope}"
-    if event.pool == PLACEMENT_POOL:
+    if is_of_domain:
         return f"{place} {event.purpose} {event.holder}: {before} -> {after}"
     if event.value is None:
         before, after = (_declared(event, text) or "nothing" for text in (event.before, event.after))

@@ -1,4 +1,4 @@
-"""How full pools and hypervisors are, and when pools will be empty. Pure."""
+"""How full pools, hypervisors and storage servers are, and when they will be. Pure."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import NamedTuple
 
 from podwright.allocation.enquiry import current
 from podwright.allocation.grant import Lease
-from podwright.allocation.history import Event
+from podwright.allocation.history import VOLUME_POOL, Event, size_gib_of
 from podwright.allocation.placement import VCPU_OVERCOMMIT, Capacity, Placement
 from podwright.allocation.pools import DeclaredPool, PoolName, scope_in_words
+from podwright.allocation.room import pod_in_words
+from podwright.allocation.volumes import Server, Volume
 
 DAY_S = 24 * 3600
 MONTH_S = 30 * DAY_S
@@ -61,6 +63,23 @@ class Promised(NamedTuple):
     memory_mib_of: int | None = None
 
 
+class Filled(NamedTuple):
+    """What is leased of a storage server, and what there is to lease where that is known."""
+
+    scope: str
+    server: str
+    volumes: int
+    size_gib: int
+    """Of all volumes"""
+    left_behind_gib: int
+    """Of those whose domains were taken away"""
+    storage_iops: int
+    size_gib_of: int | None = None
+    storage_iops_of: int | None = None
+    empty_at: int | None = None
+    """When it is full at last month's rate (Unix time, s); None: not known, not at that rate, or not in a century"""
+
+
 def usage(
     pools: Iterable[DeclaredPool],
     leases: Iterable[Lease],
@@ -89,12 +108,17 @@ def usage(
         growth: Counter[str | None] = Counter()
         for value, count in taken[key].items():
             growth[pool.section_of(value)] += count
-        over_s = min(max(now - begins.get(key, now), DAY_S), MONTH_S)
+        over_s = _watched_s(begins.get(key, now), now)
         for section in sorted(pool.sections):
             size = pool.size_of({section})
             held, releasing, quarantine = (counted[section, state] for state in ("held", "releasing", "quarantine"))
             empty_at = empties_at(size - held - releasing - quarantine, growth[section], over_s, now)
             yield Usage(pool.name, pool.scope, section, size, held, releasing, quarantine, empty_at)
+
+
+def _watched_s(begins_at: int, now: int) -> int:
+    """How much of the last month there is a history of (s)."""
+    return min(max(now - begins_at, DAY_S), MONTH_S)
 
 
 def empties_at(free: int, growth: int, over_s: int, now: int) -> int | None:
@@ -143,8 +167,49 @@ def promised(placements: Iterable[Placement], capacities: Mapping[tuple[str, str
         yield Promised(*key, *amounts, *((has.vcpus * VCPU_OVERCOMMIT, has.memory_mib) if has else ()))
 
 
-def fuller(pools: Iterable[Usage], hypervisors: Iterable[Promised], percent: float) -> Iterator[str]:
-    """A line for each pool, and each pod's vCPUs and memory, of which more than `percent` is used."""
+def filled(
+    volumes: Iterable[Volume],
+    servers: Mapping[tuple[str, str], Server],
+    events: Iterable[Event],
+    begins: Mapping[tuple[str, str], int],
+    now: int,
+) -> Iterator[Filled]:
+    """What is leased of each storage server, also to domains that left their disks behind.
+
+    Args:
+        volumes: all of theirs.
+        servers: {(pod's scope, storage server): what it has}, as far as that is known.
+        events: what happened in the last `MONTH_S`, and maybe before, to volumes and others.
+        begins: {(pool, scope): when its history begins (Unix time, s)}
+        now: the time to go by (Unix time, s).
+    """
+    on: defaultdict[tuple[str, str], list[Volume]] = defaultdict(list)
+    for volume in volumes:
+        on[volume.scope, volume.server].append(volume)
+    growth: Counter[tuple[str, str]] = Counter()
+    for event in events:
+        if event.pool == VOLUME_POOL and event.at > now - MONTH_S:
+            growth[event.scope, event.purpose] += size_gib_of(event.after) - size_gib_of(event.before)
+    for key in sorted({*on, *servers}):
+        size_gib = sum(each.size_gib for each in on[key])
+        left_behind_gib = sum(each.size_gib for each in on[key] if each.state != "held")
+        counts = len(on[key]), size_gib, left_behind_gib, sum(each.storage_iops for each in on[key])
+        has = servers.get(key)
+        if has is None:
+            yield Filled(*key, *counts)
+        else:
+            over_s = _watched_s(begins.get((VOLUME_POOL, key[0]), now), now)
+            empty_at = empties_at(has.capacity_gib - size_gib, growth[key], over_s, now)
+            yield Filled(*key, *counts, has.capacity_gib, has.storage_iops, empty_at)
+
+
+def fuller(
+    pools: Iterable[Usage], hypervisors: Iterable[Promised], servers: Iterable[Filled], percent: float
+) -> Iterator[str]:
+    """A line for each pool, each pod's vCPUs and memory, and each storage server, if more than `percent` is used.
+
+    Disks stay where they are, so that room on one storage server is none on another.
+    """
     for each in pools:
         if each.percent > percent:
             whose = f", for {each.section}" if each.section else ""
@@ -154,10 +219,24 @@ def fuller(pools: Iterable[Usage], hypervisors: Iterable[Promised], percent: flo
     for hypervisor in hypervisors:
         pods[hypervisor.scope].append(hypervisor)
     for scope, those in sorted(pods.items()):
-        for unit, used, has in (
+        yield from _more_than(
+            percent,
+            f"hypervisors of {pod_in_words(scope)}",
+            "promised",
             ("vCPUs", sum(each.vcpus for each in those), sum(each.vcpus_of or 0 for each in those)),
             ("MiB", sum(each.memory_mib for each in those), sum(each.memory_mib_of or 0 for each in those)),
-        ):
-            if has and 100 * used / has > percent:
-                place = scope_in_words("guest_vlan", scope)
-                yield f"hypervisors of {place}: {used} of {has} {unit} are promised ({int(100 * used / has)}%)"
+        )
+    for server in servers:
+        yield from _more_than(
+            percent,
+            f"storage server {server.server} of {pod_in_words(server.scope)}",
+            "leased",
+            ("GiB", server.size_gib, server.size_gib_of or 0),
+            ("IOPS", server.storage_iops, server.storage_iops_of or 0),
+        )
+
+
+def _more_than(percent: float, where: str, done: str, *amounts: tuple[str, int, int]) -> Iterator[str]:
+    for unit, used, has in amounts:
+        if has and 100 * used / has > percent:
+            yield f"{where}: {used} of {has} {unit} are {done} ({int(100 * used / has)}%)"

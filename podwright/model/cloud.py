@@ -126,14 +126,20 @@ class PodSwitch(ManagedDevice):
 
 
 class StorageServer(LinuxDevice):
-    """Primary storage of a pod: an NFS export on the storage network."""
+    """Primary storage of a pod: an NFS export on the storage network.
+
+    A new disk goes to the server of its pod of which the least share is taken,
+    and stays there.
+    """
 
     storage_address: Address
     """the address on the storage network"""
     export: ServerPath
     """the exported directory, an absolute path on the server"""
     capacity_gib: Positive
-    """the room for the disks of its pod in GiB"""
+    """the room for disks in GiB; those of machines that were taken away count until they are removed"""
+    storage_iops: Positive | None = None
+    """the operations a second that it can promise to all of its disks together; left out, not limited"""
 
 
 class Hypervisor(LinuxDevice):

@@ -23,8 +23,8 @@ This page is generated from `podwright/model/cloud.py`: `python -m podwright.mod
 
 A cloud is declared in `cloud.yml`. Files `cloud.d/*.yml` beside it belong to it, too, so that an account, a zone or a
 pod may have a file of its own: mappings of several files are joined (`images`, `offerings`, `data_centers`, `zones`,
-`accounts`, `vpns`, a zone's keys, its `pods` and its `firewall_rules`), and so are the `cables` of a zone. One thing stands in one file; declared
-twice, in one file or in two, it is a mistake. YAML anchors and `<<` work within a file.
+`accounts`, `vpns`, a zone's keys, its `pods` and its `firewall_rules`), and so are the `cables` of a zone. One thing
+stands in one file; declared twice, in one file or in two, it is a mistake. YAML anchors and `<<` work within a file.
 
 Paths of files on the controller (`administrator_key_file`, `state_directory`, `disk`, `kernel`, `initrd`) are relative
 to the file that they stand in, and `${NAME}` in them, and in `database`, is an environment variable.
@@ -49,11 +49,12 @@ What must hold beyond the keys:
 - Either a zone or each of its pods has `guest_vlans`, which are free of the VLAN ids of infrastructure. Those of
   management and public networks differ between the pods of a zone, because the zone switches bridge both.
 - The firewalls of a zone, or without any its zone switches, have one cable `upstream`, a host one to each pod switch of
-  its pod, a firewall one to each zone switch; zone switches behind firewalls are joined. `management` ends at pod switches.
+  its pod, a firewall one to each zone switch; zone switches behind firewalls are joined. `management` ends at pod
+  switches.
   On Linux devices interfaces have at most 15 characters (netdevice(7)) and eth0 has no cable.
 - With `management_reached_through` a firewall has a cable to `management` and to `management:POD` of each pod, and the
-  addresses right above those of the zone switches in the pods' management subnets. Where controllers stand, no two zones
-  have the same networks or addresses.
+  addresses right above those of the zone switches in the pods' management subnets. Where controllers stand, no two
+  zones have the same networks or addresses.
 - A VPN joins two zones with firewalls, and only networks that both may show: no address is on both of its sides.
 - An account has at most one guest network per zone, and its machines are in its own guest networks. A group of
   `anti_affinity` has no more machines than the pod has hypervisors that are for the account.
@@ -62,7 +63,8 @@ What must hold beyond the keys:
 - An `address` of a machine is in its guest network's `subnet`, which is not `auto`, after the router's, in nothing
   `reserved` and no other machine's.
 - What is `dedicated` to accounts is a part of the pool that it is from, and no two of them overlap.
-- The disks of a pod's machines and routing appliances fit into the `capacity_gib` of its storage server.
+- The disks of a pod's machines and routing appliances fit into the `capacity_gib` of its storage servers together,
+  and the largest into that of one.
 
 """
 

@@ -19,9 +19,14 @@ _MANAGEMENT_PORT = "eth0"
 class Probe:
     """One question a machine asks the network; `answered` is what must come of it."""
 
-    name: str
+    claim: str
     address: str
     answered: bool
+
+    @property
+    def statement(self) -> str:
+        """What the answer shows; a device may have several addresses."""
+        return f"{self.claim} ({self.address})"
 
     @property
     def argv(self) -> list[str]:

@@ -113,12 +113,12 @@ def _judge_answers(states: States, answers: Answers) -> Iterator[Finding]:
         for domain, asked in sorted(domains.items()):
             results = answers.get(hypervisor, {}).get(domain, {}).get("results", {})
             for probe in asked:
-                code = results.get(probe.name)
+                code = results.get(probe.statement)
                 # ping(8): 0 is an answer, 1 is none; anything else is no observation.
                 holds = code == (0 if probe.answered else 1)
                 seen = {0: "answered", 1: "no answer", None: "not observed"}.get(code, f"ping failed ({code})")
                 topic = Topic.REACHED if probe.answered else Topic.UNREACHED
-                yield Finding(topic, domain, f"{probe.name} ({probe.address})", holds, seen)
+                yield Finding(topic, domain, probe.statement, holds, seen)
 
 
 def _judge_neighbours(states: States, frames: Frames) -> Iterator[Finding]:

@@ -23,7 +23,7 @@ class Nic:
     device: str
     mac: str
     segment: tuple[str, int]
-    """(pod, VLAN id)"""
+    """(pod, VLAN id), or (zone, VNI) of one that is in several pods"""
 
 
 def nics(states: States) -> Iterator[Nic]:
@@ -33,7 +33,7 @@ def nics(states: States) -> Iterator[Nic]:
             continue
         for domain, machine in sorted(state["machines"].items()):
             for nic in machine["nics"]:
-                vlan = state["network"]["segments"][nic["bridge"]]["vlan"]
+                segment = state["network"]["segments"][nic["bridge"]]
                 yield Nic(
                     hypervisor=name,
                     domain=domain,
@@ -42,8 +42,14 @@ def nics(states: States) -> Iterator[Nic]:
                     name=nic["name"],
                     device=nic["device"],
                     mac=nic["mac"],
-                    segment=(f"{state['zone']}/{state['pod']}", vlan),
+                    segment=_broadcast_domain(state, segment),
                 )
+
+
+def _broadcast_domain(state: State, segment: Mapping[str, Any]) -> tuple[str, int]:
+    if "tunnel" in segment:
+        return state["zone"], segment["tunnel"]["vni"]
+    return f"{state['zone']}/{state['pod']}", segment["vlan"]
 
 
 def edges(states: States) -> dict[str, State]:

@@ -8,6 +8,10 @@ from podwright.plan.state import DhcpHost, RoutingApplianceState, Services
 
 _LEASE_S = 12 * 60 * 60
 
+# RFC 7348 section 4.3: frames in a tunnel must not be fragmented. Of the 1500 octets that every underlay carries, the
+# outer IPv4, UDP and VXLAN headers and the inner Ethernet header take 20 + 8 + 8 + 14 (section 5).
+_MTU_OVER_TUNNELS = 1500 - 50
+
 
 def routing_appliance_state(ground: Ground, appliance: Appliance) -> RoutingApplianceState:
     """The desired state of a routing appliance."""
@@ -60,7 +64,7 @@ def _services(ground: Ground, appliance: Appliance) -> Services:
     public = str(leases.public_addresses[appliance.name])
     management = leases.management_addresses[appliance.name]
     domain = f"{appliance.guest_network}.{appliance.account}.{ground.cloud.domain}"
-    return {
+    services: Services = {
         "hostname": appliance.name,
         "interfaces": {
             "eth0": {
@@ -88,6 +92,10 @@ def _services(ground: Ground, appliance: Appliance) -> Services:
         "dns": {"domain": domain, "forwarders": []},
         "source_nat": {"inside": str(subnet), "interface": "eth2", "address": public},
     }
+    if networks.tunnel:  # from the start, for a network may come to other pods while its machines run
+        services["interfaces"]["eth0"]["mtu"] = _MTU_OVER_TUNNELS
+        services["dhcp"]["mtu"] = _MTU_OVER_TUNNELS
+    return services
 
 
 def _hosts(ground: Ground, appliance: Appliance) -> list[DhcpHost]:

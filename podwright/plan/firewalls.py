@@ -23,7 +23,7 @@ from podwright.plan.state import (
     Translation,
     VpnEnd,
 )
-from podwright.plan.zone_gateways import UPSTREAM_ROUTER_ID, priority_of, virtual_address, virtual_router_id
+from podwright.plan.zone_gateways import priority_of, virtual_address
 
 _MANAGEMENT_INTERFACE = "eth0"
 
@@ -88,7 +88,7 @@ def _firewall(ground: Ground, device: Device) -> Firewall:
     assert zone.transit is not None
     upstream = upstream_port(ground, device)
     return {
-        "virtual_addresses": list(_shared_addresses(zone, device, upstream)),
+        "virtual_addresses": list(_shared_addresses(ground, zone, device, upstream)),
         "outside": [upstream.port] if upstream else [],
         "inside": [names.vlan_interface(zone.transit.vlan)],
         "public_networks": [str(subnet) for subnet in _public_networks(zone)],
@@ -98,25 +98,24 @@ def _firewall(ground: Ground, device: Device) -> Firewall:
     }
 
 
-def _shared_addresses(zone: Zone, device: Device, upstream: Link | None) -> Iterator[SharedAddress]:
+def _shared_addresses(ground: Ground, zone: Zone, device: Device, upstream: Link | None) -> Iterator[SharedAddress]:
     """At the provider and in the transit network, which move together, and at the controllers', which moves alone.
 
     A controllers' network that is cut off must not stop customers' traffic.
     """
     transit, priority = zone.transit, priority_of(_rank(zone, device))
     assert transit is not None
+    router_ids = {router: value for (of, router), value in ground.leases.vrrp_ids.items() if of == device.zone}
     inner = names.vlan_interface(transit.vlan)
     shared = f"{transit.firewall_address}/{transit.subnet.prefixlen}"
-    # Zone switches have the VLAN's id there, and with it a virtual MAC (RFC 5798 section 7.3): firewalls the next one.
-    router_id = virtual_router_id(transit.vlan + 1)
-    yield {**virtual_address(inner, shared, router_id, priority), "moves_alone": False}
+    yield {**virtual_address(inner, shared, router_ids["transit/firewalls"], priority), "moves_alone": False}
     if upstream is not None:
         shared = f"{zone.upstream.address}/{zone.upstream.network.prefixlen}"
-        yield {**virtual_address(upstream.port, shared, UPSTREAM_ROUTER_ID, priority), "moves_alone": False}
+        yield {**virtual_address(upstream.port, shared, router_ids["upstream"], priority), "moves_alone": False}
     if zone.management_reached_through is not None:
         address = zone.management_reached_through.address
         # Firewalls of several zones may meet there: the last byte of the address tells them apart (RFC 5798 5.2.3).
-        router_id = virtual_router_id(address.packed[-1] or 255)
+        router_id = address.packed[-1] or 255
         yield {**virtual_address(_MANAGEMENT_INTERFACE, f"{address}/32", router_id, priority), "moves_alone": True}
 
 

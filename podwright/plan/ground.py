@@ -36,6 +36,8 @@ class Ground:
     """{device: its cables, by port}"""
     domains_on: Mapping[str, Sequence[Domain]]
     """{hypervisor: its domains, by name}"""
+    volumes_on: Mapping[str, Sequence[Domain]]
+    """{storage server: the domains whose disks it has, by name}"""
     domains_in: Mapping[tuple[str, str], Sequence[Domain]]
     """{(zone, pod): its domains, by name}"""
     domains_of: Mapping[tuple[str, str], Sequence[Domain]]
@@ -59,13 +61,15 @@ def survey_ground(cloud: Cloud, leases: Leases) -> Ground:
     """Index a cloud and its leases."""
     by_name = {device.name: device for device in devices(cloud)}
     domains_on: defaultdict[str, list[Domain]] = defaultdict(list)
+    volumes_on: defaultdict[str, list[Domain]] = defaultdict(list)
     domains_in: defaultdict[tuple[str, str], list[Domain]] = defaultdict(list)
     domains_of: defaultdict[tuple[str, str], list[Domain]] = defaultdict(list)
     for domain in domains(cloud):
         domains_on[leases.placements[domain.name]].append(domain)
+        volumes_on[leases.volumes[domain.name]].append(domain)
         domains_in[domain.zone, domain.pod].append(domain)
         domains_of[domain.account, domain.guest_network].append(domain)
-    return Ground(cloud, leases, by_name, _links(cloud, by_name), domains_on, domains_in, domains_of)
+    return Ground(cloud, leases, by_name, _links(cloud, by_name), domains_on, volumes_on, domains_in, domains_of)
 
 
 def _links(cloud: Cloud, known: Mapping[str, Device]) -> dict[str, list[Link]]:

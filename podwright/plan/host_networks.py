@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address
 
-from podwright.model.cloud import Hypervisor, Network, StorageServer, Zone
+from podwright.model.cloud import Hypervisor, Network, Pod, StorageServer, Zone
 from podwright.model.devices import LinuxDevice
 from podwright.model.edge import Transit
 from podwright.model.views import Device, routed
@@ -40,24 +40,35 @@ def hypervisor_network(ground: Ground, device: Device) -> HostNetwork:
 
 
 def zone_switch_network(ground: Ground, device: Device) -> HostNetwork:
-    """Trunks to the pods with an address in each routed network, and a port to the provider."""
+    """Trunks to the pods with an address in each routed network, and a port to the provider.
+
+    Each pod has a bridge, and so a spanning tree, of its own: RSTP knows no VLANs, and in a tree over several pods it
+    could block a link that a VLAN of just one pod has to use (IEEE 802.1Q-2018 13.4).
+    """
     zone = ground.zone_of(device)
     rank = zone_switch_rank(zone, device.name)
     upstream = upstream_port(ground, device)
     network = empty_network(device)
     network["trunks"] = {
-        link.port: {"tagged": carried(ground, device, link)}
+        link.port: {"tagged": carried(ground, device, link), "bridge": _pod_bridge(zone.pods[link.far_pod])}
         for link in ground.links[device.name]
-        if link.far_kind is not None
+        if link.far_pod is not None
     }
+    if zone.transit is not None:
+        network["trunks"] |= {
+            link.port: {"tagged": carried(ground, device, link), "bridge": names.TRANSIT_BRIDGE}
+            for link in ground.links[device.name]
+            if link.far_kind in ("firewall", "zone_switch")
+        }
     network["spanning_tree"] = {"priority": _ZONE_SWITCH_PRIORITY}
     network["interfaces"] = {
-        names.vlan_interface(declared.vlan): _own_interface(declared, description, rank)
+        names.vlan_interface(declared.vlan): _own_interface(declared, description, rank, _pod_bridge(pod))
         for pod in zone.pods.values()
         for description, declared in routed(pod.networks).items()
     }
     if zone.transit is not None:
-        network["interfaces"] |= transit_interface(zone.transit, zone.transit.zone_switch_address, rank)
+        transit = transit_interface(zone.transit, zone.transit.zone_switch_address, rank)
+        network["interfaces"] |= {name: {**each, "bridge": names.TRANSIT_BRIDGE} for name, each in transit.items()}
         network["routes"] = [{"destination": "0.0.0.0/0", "gateway": str(zone.transit.firewall_address)}]
     if upstream is not None:
         address = own_address(zone.upstream.address, rank)
@@ -143,10 +154,15 @@ def _segments(ground: Ground, device: Device) -> dict[str, Segment]:
     return segments
 
 
-def _own_interface(network: Network, description: str, rank: int) -> VlanInterface:
+def _pod_bridge(pod: Pod) -> str:
+    return names.pod_bridge(pod.networks.management.vlan)
+
+
+def _own_interface(network: Network, description: str, rank: int, bridge: str) -> VlanInterface:
     assert network.gateway is not None
     return {
         "vlan": network.vlan,
         "addresses": [f"{own_address(network.gateway, rank)}/{network.subnet.prefixlen}"],
         "description": description,
+        "bridge": bridge,
     }

@@ -9,7 +9,7 @@ from podwright.plan.appliances import credentials
 from podwright.plan.ground import Ground
 from podwright.plan.host_networks import hypervisor_network
 from podwright.plan.state import Boot, BootFiles, Disk, HypervisorState, Machine, Nic
-from podwright.plan.storage import server_of_pod
+from podwright.plan.storage import server_of
 
 
 def hypervisor_state(ground: Ground, device: Device) -> HypervisorState:
@@ -67,7 +67,7 @@ def _boot(name: str, image: Image) -> Boot:
 
 
 def _disk(ground: Ground, domain: Domain) -> Disk:
-    server = server_of_pod(ground, domain.zone, domain.pod)
+    server = server_of(ground, domain)
     return {
         "target": "vda",
         "protocol": "nfs",

@@ -12,6 +12,8 @@ import uuid
 # IEEE 802.1Q-2018, 12.10.2.1.3: a VLAN name has up to 32 octets.
 _VLAN_NAME_LENGTH = 32
 
+_DISK_SUFFIX = ".raw"
+
 
 def guest_segment(vlan: int) -> str:
     """The bridge of a guest network: 9 characters at most."""
@@ -21,6 +23,15 @@ def guest_segment(vlan: int) -> str:
 def infrastructure_segment(vlan: int) -> str:
     """The bridge of a management or public network: 9 characters at most."""
     return f"infra{vlan}"
+
+
+def pod_bridge(management_vlan: int) -> str:
+    """The bridge of a zone switch for a pod, by whose management VLAN it is known in the zone: 7 characters at most."""
+    return f"pod{management_vlan}"
+
+
+TRANSIT_BRIDGE = "transit"
+"""The bridge of a zone switch for the firewalls."""
 
 
 def vlan_interface(vlan: int) -> str:
@@ -43,7 +54,12 @@ def guest_vlan(account: str, network: str, vlan: int) -> str:
 
 def volume(domain: str) -> str:
     """The file of a domain's disk."""
-    return f"{domain}.raw"
+    return f"{domain}{_DISK_SUFFIX}"
+
+
+def domain_of_volume(file: str) -> str:
+    """The domain whose disk a file is."""
+    return file.removesuffix(_DISK_SUFFIX)
 
 
 def machine_uuid(cloud: str, cloud_domain: str, domain: str) -> str:

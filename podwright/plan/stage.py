@@ -50,11 +50,17 @@ class Outcome:
         ]
 
 
-def plan_cloud(cloud_file: Path, *, preview: bool, lost_hypervisors_confirmed: bool = False) -> Outcome:
+def plan_cloud(
+    cloud_file: Path,
+    *,
+    preview: bool,
+    lost_hypervisors_confirmed: bool = False,
+    lost_storage_servers_confirmed: bool = False,
+) -> Outcome:
     """Plan the cloud that a file declares, in a preview beside the plan or for good.
 
     Hypervisors that left the declaration before their machines left them are refused unless they are confirmed
-    to be dead for good.
+    to be dead for good; so are storage servers that disks are on.
 
     Raises:
         InvalidInput: the declaration is wrong.
@@ -65,7 +71,12 @@ def plan_cloud(cloud_file: Path, *, preview: bool, lost_hypervisors_confirmed: b
     with plan_files.exclusive(cloud.state_directory):
         planned = plan_files.plan_directory(cloud.state_directory)
         previewed = plan_files.preview_directory(cloud.state_directory)
-        allocated = allocate(cloud, preview=preview, lost_hypervisors_confirmed=lost_hypervisors_confirmed)
+        allocated = allocate(
+            cloud,
+            preview=preview,
+            lost_hypervisors_confirmed=lost_hypervisors_confirmed,
+            lost_storage_servers_confirmed=lost_storage_servers_confirmed,
+        )
         texts = {name: canonical(state) for name, state in plan(cloud, allocated.leases).items()}
         before = plan_files.read_texts(planned)
         plan_files.write(previewed if preview else planned, texts, sources)

@@ -45,9 +45,10 @@ class Uplinks(TypedDict):
 
 
 class Trunk(TypedDict):
-    """A port of a zone switch to a pod switch."""
+    """A port of a zone switch to a pod switch, on the bridge for the pod."""
 
     tagged: list[int]
+    bridge: str
 
 
 class Tunnel(TypedDict):
@@ -67,11 +68,12 @@ class Segment(TypedDict):
 
 
 class VlanInterface(TypedDict):
-    """An interface of a host in one VLAN."""
+    """An interface of a host in one VLAN; with `bridge`, on that one of its bridges."""
 
     vlan: int
     addresses: list[str]
     description: str
+    bridge: NotRequired[str]
 
 
 class RoutedPort(TypedDict):
@@ -274,6 +276,7 @@ class ApplianceInterface(TypedDict):
     mac: str
     addresses: list[str]
     gateway: NotRequired[str]
+    mtu: NotRequired[int]
 
 
 class DhcpHost(TypedDict):
@@ -291,6 +294,7 @@ class Dhcp(TypedDict):
     subnet: str
     router: str
     lease_s: int
+    mtu: NotRequired[int]
     domain: str
     hosts: list[DhcpHost]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from podwright.model.cloud import StorageServer
-from podwright.model.views import Device
+from podwright.model.views import Device, Domain
 from podwright.plan import names
 from podwright.plan.ground import Ground
 from podwright.plan.host_networks import storage_server_network
@@ -23,19 +23,18 @@ def storage_server_state(ground: Ground, device: Device) -> StorageServerState:
         "pod": device.pod,
         "management_address": str(device.declared.management_address),
         "network": storage_server_network(ground, device),
-        "storage": _storage(ground, device, device.pod),
+        "storage": _storage(ground, device),
     }
 
 
-def server_of_pod(ground: Ground, zone: str, pod: str) -> StorageServer:
-    """The server that holds the disks of a pod."""
-    (server,) = ground.cloud.zones[zone].pods[pod].storage_servers.values()
-    return server
+def server_of(ground: Ground, domain: Domain) -> StorageServer:
+    """The server that has a domain's disk."""
+    return ground.cloud.zones[domain.zone].pods[domain.pod].storage_servers[ground.leases.volumes[domain.name]]
 
 
-def _storage(ground: Ground, device: Device, pod: str) -> Storage:
+def _storage(ground: Ground, device: Device) -> Storage:
     assert isinstance(device.declared, StorageServer)
-    domains = ground.domains_in.get((device.zone, pod), ())
+    domains = ground.volumes_on.get(device.name, ())
     clients = sorted(hypervisor.storage_address for hypervisor in ground.pod_of(device).hypervisors.values())
     return {
         "address": str(device.declared.storage_address),

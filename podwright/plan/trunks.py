@@ -33,11 +33,6 @@ def used_in_pod(ground: Ground, zone: str, pod: str) -> set[int]:
     return guests | {network.vlan for network in infrastructure(networks).values()}
 
 
-def routed_in_zone(ground: Ground, zone: str) -> set[int]:
-    """The VLANs that zone switches have an address in."""
-    return {vlan for pod in ground.cloud.zones[zone].pods for vlan in _routed_in_pod(ground, zone, pod)}
-
-
 def transit_of(ground: Ground, device: Device) -> set[int]:
     """The VLAN between the firewalls and the zone switches of a device's zone, if there is one."""
     transit = ground.zone_of(device).transit
@@ -56,10 +51,10 @@ def _carried(ground: Ground, device: Device, link: Link) -> set[int]:
     if link.far_kind in ("storage_server", "hypervisor"):
         return needed_by(ground, ground.devices[link.far.device])
     pods = {pod for pod in (device.pod, link.far_pod) if pod is not None}
+    if not pods:
+        return transit_of(ground, device)
     if len(pods) > 1:
         return set()  # between pods there is layer 3 only
-    if not pods:
-        return routed_in_zone(ground, device.zone) | transit_of(ground, device)
     pod = pods.pop()
     if "zone_switch" in (device.kind, link.far_kind):
         return _routed_in_pod(ground, device.zone, pod)

@@ -13,7 +13,6 @@ from podwright.plan.state import Forwarding, Gateway, VirtualAddress, ZoneSwitch
 
 _FIRST_PRIORITY, _PRIORITY_STEP = 150, 50
 _ADVERTISEMENT_INTERVAL_MS = 100
-UPSTREAM_ROUTER_ID = 1
 
 
 def zone_switch_state(ground: Ground, device: Device) -> ZoneSwitchState:
@@ -29,11 +28,6 @@ def zone_switch_state(ground: Ground, device: Device) -> ZoneSwitchState:
     }
 
 
-def virtual_router_id(vlan: int) -> int:
-    """The VRRP router id of a VLAN: 1 to 255, and unique within one VLAN is all it must be (RFC 5798 section 5.2.3)."""
-    return (vlan - 1) % 255 + 1
-
-
 def priority_of(rank: int) -> int:
     """The VRRP priority of the first device by name (rank 0) and of those after it."""
     return max(1, _FIRST_PRIORITY - _PRIORITY_STEP * rank)
@@ -44,27 +38,34 @@ def _gateway(ground: Ground, device: Device) -> Gateway:
     priority = priority_of(zone_switch_rank(zone, device.name))
     upstream = upstream_port(ground, device)
     networks = sorted(
-        (network for pod in zone.pods.values() for network in routed(pod.networks).values()),
-        key=lambda network: network.vlan,
+        (
+            (network, f"{name}/{purpose}")
+            for name, pod in zone.pods.items()
+            for purpose, network in routed(pod.networks).items()
+        ),
+        key=lambda each: each[0].vlan,
     )
+    router_ids = {
+        router: value for (of_zone, router), value in ground.leases.vrrp_ids.items() if of_zone == device.zone
+    }
     addresses = [
         virtual_address(
             names.vlan_interface(network.vlan),
             f"{network.gateway}/{network.subnet.prefixlen}",
-            virtual_router_id(network.vlan),
+            router_ids[router],
             priority,
         )
-        for network in networks
+        for network, router in networks
     ]
     outside = []
     if zone.transit is not None:
         inner = names.vlan_interface(zone.transit.vlan)
         shared = f"{zone.transit.zone_switch_address}/{zone.transit.subnet.prefixlen}"
-        addresses.append(virtual_address(inner, shared, virtual_router_id(zone.transit.vlan), priority))
+        addresses.append(virtual_address(inner, shared, router_ids["transit/zone_switches"], priority))
         outside = [inner]
     if upstream is not None:
         shared = f"{zone.upstream.address}/{zone.upstream.network.prefixlen}"
-        addresses.append(virtual_address(upstream.port, shared, UPSTREAM_ROUTER_ID, priority))
+        addresses.append(virtual_address(upstream.port, shared, router_ids["upstream"], priority))
         outside = [upstream.port]
     public, tunnels = _interfaces(zone, "public"), _interfaces(zone, "tunnel")
     return {

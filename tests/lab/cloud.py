@@ -22,7 +22,7 @@ INITECH = """
 accounts:
   initech:
     guest_networks:
-      default: {zone: east}
+      default: {zone: east, pod: p1}
     machines:
       web1: {guest_network: default, image: tiny, offering: tiny, hypervisor: east-p1-hv1}
 """
@@ -50,6 +50,11 @@ class Cloud:
         with sqlite3.connect(self.lab.directory / "state/leases.db") as database:
             rows = database.execute("select pool, scope, holder, purpose, value from lease where state = ?", [state])
             return set(rows.fetchall())
+
+    def volumes(self, state: str) -> set[tuple[str, str]]:
+        """Every volume in a state: (domain, storage server), read from the database itself."""
+        with sqlite3.connect(self.lab.directory / "state/leases.db") as database:
+            return set(database.execute("select domain, server from volume where state = ?", [state]).fetchall())
 
     def declare(self, account: str, text: str | None) -> None:
         """Add an account to the inventory, or take it out."""

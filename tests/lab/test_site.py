@@ -31,9 +31,13 @@ DEVICES = {
     "east-p1-nfs1",
     "east-p1-hv1",
     "east-p1-hv2",
+    "east-p2-sw1",
+    "east-p2-sw2",
+    "east-p2-nfs1",
+    "east-p2-hv1",
 }
 
-HYPERVISORS = ("east-p1-hv1", "east-p1-hv2")
+HYPERVISORS = ("east-p1-hv1", "east-p1-hv2", "east-p2-hv1")
 
 # The play of site.yml in whose middle a run is killed, and the task that is the middle.
 MIDDLES = {
@@ -93,7 +97,8 @@ def test_stage_runs_alone(cloud: Cloud, stage: str):
     report = cloud.podwright("deploy", "--stage", stage, "--check", "--diff", expect=0)
     assert report["differences"] == []
     limited = cloud.podwright("deploy", "--stage", stage, "--limit", "pod_east_p1", expect=0)
-    assert set(limited["hosts"]) <= DEVICES - {"east-zsw1", "east-zsw2"} | {"acme-east-router", "globex-east-router"}
+    in_pod = {device for device in DEVICES if device.startswith("east-p1-")}
+    assert set(limited["hosts"]) <= in_pod | {"acme-east-router", "globex-east-router"}
 
 
 def test_packets_prove_it(cloud: Cloud):
@@ -108,6 +113,18 @@ def test_outside_sees_the_account_and_not_the_machine(cloud: Cloud):
         hypervisor = next(h for h in HYPERVISORS if f"{account}-web1" in cloud.domains(h))
         answer = cloud.in_machine(hypervisor, f"{account}-web1", "wget", "-q", "-O", "-", "http://198.51.100.254/")
         assert answer.strip() == public
+
+
+def test_a_guest_network_is_one_in_both_pods(cloud: Cloud):
+    """Each pod has a VLAN id of its own for it, every frame comes once, and none is too large for a tunnel."""
+    vlans = {(pool, scope): value for pool, scope, holder, _, value in cloud.leases() if holder == "acme/default"}
+    assert {("guest_vlan", "east/p1"), ("guest_vlan", "east/p2"), ("vni", "east")} <= vlans.keys()
+    hypervisor = next(h for h in HYPERVISORS if "acme-web1" in cloud.domains(h))
+    mtu = cloud.in_machine(hypervisor, "acme-web1", "cat", "/sys/class/net/eth0/mtu").strip()
+    assert mtu == "1450"
+    payload = str(int(mtu) - 28)  # less the headers of IPv4 and ICMP
+    told = cloud.in_machine(hypervisor, "acme-web1", "ping", "-c", "10", "-i", "0.2", "-s", payload, "db1")
+    assert "10 packets transmitted, 10 packets received, 0% packet loss" in told
 
 
 def test_machine_writes_to_primary_storage(cloud: Cloud):
@@ -157,7 +174,9 @@ def test_removed_account_leaves_its_disks_and_nothing_else(cloud: Cloud):
     disks = ["initech-east-router.raw", "initech-web1.raw"]
     assert report["left_behind"] == {"east-p1-nfs1": disks}
     assert cloud.podwright("deploy", expect=0)["left_behind"] == {"east-p1-nfs1": disks}
+    assert cloud.volumes("releasing") == {(disk.removesuffix(".raw"), "east-p1-nfs1") for disk in disks}
     confirmed = cloud.podwright("deploy", "--confirm-removal", expect=2)
+    assert cloud.volumes("releasing") == set()
     assert changed(confirmed) == {"east-p1-nfs1"}
     assert confirmed["left_behind"] == {}
     assert "initech" not in cloud.lab.ssh("east-p1-nfs1", "ls /srv/primary")

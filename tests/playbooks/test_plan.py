@@ -74,7 +74,7 @@ def test_limited_run_plans_the_whole_cloud(cloud_file: Path, tmp_path: Path, lim
 def test_empty_pool_is_invalid_input_and_names_every_account(cloud_file: Path) -> None:
     declaration = declared(cloud_file)
     declaration["zones"]["east"]["pods"]["p1"]["guest_vlans"] = ["101"]
-    declaration["accounts"]["initech"] = {"guest_networks": {"default": {"zone": "east"}}}
+    declaration["accounts"]["initech"] = {"guest_networks": {"default": {"zone": "east", "pod": "p1"}}}
     failed = compare(declare(cloud_file, declaration), written="plan")
     assert failed.exit_code == ExitCode.INVALID, failed.to_json()
     message = "\n".join(failure.message for failure in failed.failures)

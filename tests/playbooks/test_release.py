@@ -29,6 +29,19 @@ RELEASE = """
 """
 
 
+STORAGE = """
+- name: Storage servers, as the storage stage leaves them
+  hosts: storage_servers
+  gather_facts: false
+  connection: ansible.builtin.local
+  tasks:
+    - name: Say what is left behind
+      ansible.builtin.set_fact:
+        podwright_left_behind: {}
+        cacheable: true
+"""
+
+
 @pytest.fixture
 def cloud_file(tmp_path: Path) -> Path:
     return declare_lab(tmp_path)
@@ -46,6 +59,19 @@ def test_what_was_given_up_is_released_and_only_by_a_run_over_all_hosts(cloud_fi
     assert play(cloud_file, PLAN + RELEASE).exit_code == ExitCode.CHANGED
     assert states(cloud_file) == {"held", "quarantine"}
     assert play(cloud_file, PLAN + RELEASE).exit_code == ExitCode.IN_SYNC
+
+
+def test_a_volume_is_released_when_its_storage_server_was_seen_without_it(cloud_file: Path) -> None:
+    play(cloud_file, PLAN)
+    declaration = declared(cloud_file)
+    del declaration["accounts"]["globex"]["machines"]["web2"]
+    declare(cloud_file, declaration)
+    there, gone = (PLAN + STORAGE.format(files) + RELEASE for files in (["globex-web2.raw"], []))
+    assert play(cloud_file, there).exit_code == ExitCode.CHANGED
+    assert left_volumes(cloud_file) == {"globex-web2": 0}
+    [difference] = play(cloud_file, gone).differences
+    assert difference["before"] == "volume east/p1 east-p1-nfs1 globex-web2 1 GiB (releasing)\n"
+    assert left_volumes(cloud_file) == {}
 
 
 def test_a_run_without_a_plan_releases_nothing(cloud_file: Path) -> None:
@@ -73,6 +99,13 @@ def states(cloud_file: Path) -> set[str]:
     """The states of all leases."""
     with Database(cloud_file.parent / "state/leases.db") as database:
         return {lease.state for lease in database.preview(lambda repository: repository.leases())}
+
+
+def left_volumes(cloud_file: Path) -> dict[str, int]:
+    """The domains whose volumes are left, with the operations a second that they are still promised."""
+    with Database(cloud_file.parent / "state/leases.db") as database:
+        volumes = database.preview(lambda repository: repository.volumes())
+    return {volume.domain: volume.storage_iops for volume in volumes if volume.state == "releasing"}
 
 
 def play(cloud_file: Path, playbook: str, limit: str | None = None, check: bool = False) -> Run:

@@ -7,8 +7,9 @@ from functools import cached_property
 from typing import NamedTuple
 
 from podwright.allocation.grant import Lease, described
+from podwright.allocation.moving.contents import Key, Located, Source
+from podwright.allocation.moving.fields import sections_text
 from podwright.allocation.moving.plain_yaml import shown
-from podwright.allocation.moving.transfer_file import Key, Located, Source, sections_text
 from podwright.allocation.pools import DeclaredPool, scope_in_words
 from podwright.errors import Mistake
 

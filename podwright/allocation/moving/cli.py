@@ -10,28 +10,14 @@ from typing import Annotated
 import typer
 
 from podwright import report
-from podwright.allocation.changes import diff
+from podwright.allocation.changes import Change, diff
 from podwright.allocation.database import Database
-from podwright.allocation.grant import LeaseChange
 from podwright.allocation.history import this_run
 from podwright.allocation.moving.netbox import import_netbox
 from podwright.allocation.moving.transfer import export, import_
-from podwright.allocation.placement import PlacementChange
 from podwright.errors import InvalidInput, Mistake
-from podwright.model import load
+from podwright.options import Check, DatabaseOption, Inventory, database_of
 from podwright.runner import ExitCode
-
-Inventory = Annotated[
-    Path | None,
-    typer.Option(
-        "--inventory", "-i", envvar="PODWRIGHT_INVENTORY", exists=True, help="The cloud whose database is meant."
-    ),
-]
-DatabaseUrl = Annotated[
-    str | None,
-    typer.Option("--database", envvar="PODWRIGHT_DATABASE", help="A path or URL; goes before the inventory's."),
-]
-Check = Annotated[bool, typer.Option("--check", help="Change nothing; say what would change.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -43,11 +29,11 @@ def register(app: typer.Typer) -> None:
 
 def export_command(
     inventory: Inventory = None,
-    database: DatabaseUrl = None,
+    database: DatabaseOption = None,
     to: Annotated[Path | None, typer.Option(help="The file to write; standard output without it.")] = None,
 ) -> None:
     """Write all that a database holds as YAML that a person can review and `import` takes."""
-    with Database(_database(inventory, database)) as opened:
+    with Database(database_of(inventory, database)) as opened:
         text = export(opened)
     if to is None:
         sys.stdout.write(text)
@@ -62,18 +48,19 @@ def export_command(
 def import_command(
     file: Annotated[Path, typer.Argument(help="What `export` wrote.")],
     inventory: Inventory = None,
-    database: DatabaseUrl = None,
+    database: DatabaseOption = None,
     check: Check = False,
 ) -> None:
     """Put exported leases into a database, all or none; what is there already is left alone."""
     text = _text(file)
-    with Database(_database(inventory, database), this_run(f"import {file.name}")) as opened:
+    with Database(database_of(inventory, database), this_run(f"import {file.name}")) as opened:
         imported = import_(opened, text, preview=check, file=str(file))
-    _show([*imported.leases, *imported.placements])
+    _show([*imported.leases, *imported.placements, *imported.volumes])
     counts = {
         "pools": len(imported.pools),
         "leases": len(imported.leases),
         "placements": len(imported.placements),
+        "volumes": len(imported.volumes),
         "devices": len(imported.devices),
         "entries of the history": imported.history,
     }
@@ -90,14 +77,14 @@ def import_netbox_command(
         typer.Option("--map", metavar="PLACE=SCOPE", help="A VLAN group or site and where it is: dc1=east/p1."),
     ],
     inventory: Inventory = None,
-    database: DatabaseUrl = None,
+    database: DatabaseOption = None,
     check: Check = False,
 ) -> None:
     """Lease to accounts what NetBox says that its tenants have, all or nothing."""
     texts = {str(file): _text(file) for file in files}
     scopes = {place: scope for place, _, scope in (each.rpartition("=") for each in places)}
     command = f"import-netbox {' '.join(file.name for file in files)}"
-    with Database(_database(inventory, database), this_run(command)) as opened:
+    with Database(database_of(inventory, database), this_run(command)) as opened:
         imported = import_netbox(opened, texts, scopes, preview=check)
     for skipped in imported.skipped:
         report.say(str(skipped))
@@ -108,15 +95,6 @@ def import_netbox_command(
     raise typer.Exit(ExitCode.CHANGED if imported.leases else ExitCode.IN_SYNC)
 
 
-def _database(inventory: Path | None, database: str | None) -> str:
-    if database:
-        return database
-    if inventory is None:
-        remedy = "give --database or --inventory"
-        raise InvalidInput([Mistake("--database", None, "", None, "the database of the leases", remedy)])
-    return load(inventory / "cloud.yml" if inventory.is_dir() else inventory).database
-
-
 def _text(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
@@ -125,7 +103,7 @@ def _text(file: Path) -> str:
         raise InvalidInput([Mistake(str(file), None, "", "this", "a readable file", f"{reason}: name one")]) from error
 
 
-def _show(changes: Sequence[LeaseChange | PlacementChange]) -> None:
+def _show(changes: Sequence[Change]) -> None:
     sys.stdout.write(diff(changes)["after"])
 
 

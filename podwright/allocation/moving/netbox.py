@@ -15,9 +15,9 @@ from podwright.allocation.database import Database, unix_time
 from podwright.allocation.demand import NETWORK_PURPOSE
 from podwright.allocation.grant import Lease, LeaseChange
 from podwright.allocation.moving.arrivals import Target, arrive
+from podwright.allocation.moving.contents import Located, Source
 from podwright.allocation.moving.netbox_file import Row, Thing, rows_of
 from podwright.allocation.moving.transfer import note_taken
-from podwright.allocation.moving.transfer_file import Located, Source
 from podwright.allocation.pools import KINDS, SHARED, SUBNET_PREFIX, PoolName, scope_in_words, subnet_value
 from podwright.allocation.repository import Repository
 from podwright.allocation.spoken import value_remedy

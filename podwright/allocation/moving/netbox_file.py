@@ -18,7 +18,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from podwright.allocation.moving.transfer_file import Source
+from podwright.allocation.moving.contents import Source
 from podwright.errors import Mistake
 
 Kind = Literal["vlan", "prefix"]

@@ -11,20 +11,14 @@ from podwright.allocation.database import Database, unix_time
 from podwright.allocation.free import FreeRange, FreeValues, free_values
 from podwright.allocation.grant import Lease, LeaseChange
 from podwright.allocation.moving.arrivals import Target, arrive
-from podwright.allocation.moving.transfer_file import (
-    Contents,
-    Device,
-    Key,
-    Located,
-    PastEvent,
-    PastRun,
-    Read,
-    contents_of,
-    rendered,
-)
+from podwright.allocation.moving.contents import Contents, Device, Key, Located, PastEvent, PastRun, Read
+from podwright.allocation.moving.reading import contents_of
+from podwright.allocation.moving.writing import rendered
 from podwright.allocation.placement import Placement, PlacementChange
-from podwright.allocation.pools import DeclaredPool, Pool, scope_in_words
+from podwright.allocation.pools import DeclaredPool, Pool
 from podwright.allocation.repository import Repository
+from podwright.allocation.room import pod_in_words
+from podwright.allocation.volumes import Volume, VolumeChange
 from podwright.errors import InvalidInput, Mistake
 
 
@@ -36,6 +30,7 @@ class Imported(NamedTuple):
     pools: Sequence[DeclaredPool]
     leases: Sequence[LeaseChange]
     placements: Sequence[PlacementChange]
+    volumes: Sequence[VolumeChange]
     devices: Sequence[Device]
     history: int
     """How many entries of the history came along"""
@@ -45,7 +40,7 @@ class Imported(NamedTuple):
     @property
     def changed(self) -> bool:
         """Whether anything is different from before."""
-        return bool(self.pools or self.leases or self.placements or self.devices or self.history)
+        return bool(self.pools or self.leases or self.placements or self.volumes or self.devices or self.history)
 
 
 def export(database: Database) -> str:
@@ -95,6 +90,7 @@ def _contents(repository: Repository) -> Contents:
         list(repository.pools().values()),
         repository.leases(),
         repository.placements(),
+        repository.volumes(),
         [Device(*device) for device in repository.all_devices()],
         [PastRun(*run) for run in repository.runs()],
         [PastEvent(*event) for event in repository.history()],
@@ -104,11 +100,12 @@ def _contents(repository: Repository) -> Contents:
 def _restore(repository: Repository, found: Read) -> Imported:
     target = Target({_key(each.record): each.record for each in found.pools}, [], found.undeclared)
     _, conflicts = arrive(found.leases, target)
-    placements = [each.record for each in found.placements]
-    _refuse([*found.mistakes, *_pools_twice(found), *conflicts, *_misplaced(found.placements, [])], found)
+    placements, volumes = [each.record for each in found.placements], [each.record for each in found.volumes]
+    misplaced = [*_misplaced(found.placements, []), *_misstored(found.volumes, [])]
+    _refuse([*found.mistakes, *_pools_twice(found), *conflicts, *misplaced], found)
     pools, leases = [each.record for each in found.pools], [each.record for each in found.leases]
     runs, history = [each.record for each in found.runs], [each.record for each in found.history]
-    repository.restore(pools, leases, placements, runs, history)
+    repository.restore(pools, leases, placements, volumes, runs, history)
     devices = sorted({each.record for each in found.devices})
     _add_devices(repository, devices)
     repository.save_free(_free_now(target.pools.values(), leases))
@@ -117,6 +114,7 @@ def _restore(repository: Repository, found: Read) -> Imported:
         pools,
         [LeaseChange(None, lease) for lease in leases],
         [PlacementChange(None, placement) for placement in placements],
+        [VolumeChange(None, volume) for volume in volumes],
         devices,
         len(history),
         0,
@@ -133,8 +131,9 @@ def _merge(repository: Repository, found: Read, now: int) -> Imported:
     )
     arriving = [each._replace(outside=each.outside and _key(each.record) not in known) for each in found.leases]
     new, conflicts = arrive(arriving, target)
-    there = repository.placements()
-    _refuse([*found.mistakes, *_pools_twice(found), *conflicts, *_misplaced(found.placements, there)], found)
+    there, stored = repository.placements(), repository.volumes()
+    misplaced = [*_misplaced(found.placements, there), *_misstored(found.volumes, stored)]
+    _refuse([*found.mistakes, *_pools_twice(found), *conflicts, *misplaced], found)
     leases = [LeaseChange(None, lease) for lease in new]
     known_placements = {_place_of(placement) for placement in there}
     placements = [
@@ -142,20 +141,22 @@ def _merge(repository: Repository, found: Read, now: int) -> Imported:
         for each in found.placements
         if _place_of(each.record) not in known_placements
     ]
+    known_volumes = {_place_of(volume) for volume in stored}
+    volumes = [VolumeChange(None, each.record) for each in found.volumes if _place_of(each.record) not in known_volumes]
     _declare(repository, pools, now)
-    repository.save(leases, placements, now)
+    repository.save(leases, placements, now, volumes)
     devices = sorted({each.record for each in found.devices} - repository.all_devices())
     _add_devices(repository, devices)
     note_taken(repository, target, new, pools)
-    return Imported(False, pools, leases, placements, devices, 0, len(found.history))
+    return Imported(False, pools, leases, placements, volumes, devices, 0, len(found.history))
 
 
 def _key(record: DeclaredPool | Lease) -> Key:
     return (record.pool, record.scope)
 
 
-def _place_of(placement: Placement) -> tuple[str, str, str]:
-    return (placement.scope, placement.domain, placement.hypervisor)
+def _place_of(record: Placement | Volume) -> tuple[str, str, str]:
+    return (record.scope, record.domain, record.where)
 
 
 def _refuse(mistakes: Iterable[Mistake], found: Read) -> None:
@@ -184,7 +185,7 @@ def _misplaced(arriving: Iterable[Located[Placement]], there: Sequence[Placement
     for each in arriving:
         placement, source = each.record, each.source
         key = (placement.scope, placement.domain)
-        who = f"{placement.domain} in {scope_in_words('guest_vlan', placement.scope)}"
+        who = f"{placement.domain} in {pod_in_words(placement.scope)}"
         before = places.setdefault(_place_of(placement), each)
         if placement.state == "held" and before is each:
             before = first.setdefault(key, each)
@@ -196,6 +197,24 @@ def _misplaced(arriving: Iterable[Located[Placement]], there: Sequence[Placement
             expected = f"where {who} is: that is held on {other.hypervisor}"
             remedy = "take it out of the file, or move the domain first"
             yield source.mistake("hypervisor", placement.hypervisor, expected, remedy)
+
+
+def _misstored(arriving: Iterable[Located[Volume]], there: Sequence[Volume]) -> Iterator[Mistake]:
+    """A domain has one volume in its pod, in whatever state."""
+    known = {(volume.scope, volume.domain): volume for volume in there}
+    first: dict[tuple[str, str], Located[Volume]] = {}
+    for each in arriving:
+        volume, source = each.record, each.source
+        key = (volume.scope, volume.domain)
+        before = first.setdefault(key, each)
+        if before is not each:
+            remedy = f"{before.source} has it on {before.record.server}: take one of them out"
+            yield source.mistake("domain", volume.domain, "only once in its pod", remedy)
+        other = known.get(key)
+        if other and other.server != volume.server:
+            who = f"{volume.domain} in {pod_in_words(volume.scope)}"
+            expected = f"where the volume of {who} is: that is on {other.server} ({other.state})"
+            yield source.mistake("server", volume.server, expected, "take it out of the file")
 
 
 def _declare(repository: Repository, pools: Iterable[DeclaredPool], now: int) -> None:

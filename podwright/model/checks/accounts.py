@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network
 
 from podwright.model.checks.declaration import Declaration, PlacedPod
-from podwright.model.cloud import AUTO_PREFIX_LENGTH, Account
+from podwright.model.cloud import AUTO_PREFIX_LENGTH, Account, StorageServer
 from podwright.model.document import Finding, KeyPath, dotted
 from podwright.model.structure import listed
 
@@ -60,17 +60,35 @@ def _pods(declaration: Declaration) -> Iterator[Finding]:
         if not placed.pod.hypervisors:
             remedy = "declare one in a pod that guest networks are in"
             yield Finding((*path, "hypervisors"), None, "a hypervisor", remedy)
-        servers = sorted(placed.pod.storage_servers)
-        if len(servers) != 1:  # no lease says which of two a disk is on
-            remedy = "declare exactly one in a pod that guest networks are in"
-            yield Finding((*path, "storage_servers"), " and ".join(servers) or None, "one storage server", remedy)
-            continue
-        capacity = placed.pod.storage_servers[servers[0]].capacity_gib
-        if capacity is not None and capacity < sum(disks[path].values()):
-            parts = " and ".join(f"those of {role} have {gib} GiB" for role, gib in disks[path].items() if gib)
-            remedy = f"{parts}: give {sum(disks[path].values())} or more, or take machines away"
-            at = (*path, "storage_servers", servers[0], "capacity_gib")
-            yield Finding(at, str(capacity), "enough for the disks of its pod", remedy)
+        if not placed.pod.storage_servers:
+            remedy = "declare one in a pod that guest networks are in"
+            yield Finding((*path, "storage_servers"), None, "a storage server", remedy)
+        else:
+            yield from _room_for_disks(path, placed.pod.storage_servers, disks[path])
+
+
+def _room_for_disks(
+    path: KeyPath, servers: Mapping[str, StorageServer], disks: Mapping[str, list[int]]
+) -> Iterator[Finding]:
+    """All disks of a pod fit into its storage servers together, and the largest into one of them."""
+    capacities = {name: server.capacity_gib for name, server in servers.items()}
+    total, needed = sum(capacity or 0 for capacity in capacities.values()), sum(map(sum, disks.values()))
+    if None in capacities.values():
+        return
+    at: KeyPath = (*path, "storage_servers")
+    if total < needed:
+        parts = " and ".join(f"those of {role} have {sum(sizes)} GiB" for role, sizes in disks.items() if any(sizes))
+        more = "add a storage server, " if len(capacities) > 1 else ""
+        remedy = f"{parts}: give {needed} or more{' in all' if more else ''}, {more}or take machines away"
+        where = at if more else (*at, next(iter(capacities)), "capacity_gib")
+        found = (
+            " and ".join(f"{capacity} of {name}" for name, capacity in sorted(capacities.items())) if more else total
+        )
+        yield Finding(where, str(found), "enough for the disks of its pod", remedy)
+    elif (largest := max((size for sizes in disks.values() for size in sizes), default=0)) > max(capacities.values()):
+        name = max(capacities, key=lambda name: (capacities[name], name))
+        remedy = f"one has {largest} GiB: give one storage server that or more, or take a smaller offering"
+        yield Finding((*at, name, "capacity_gib"), str(capacities[name]), "enough for the largest disk", remedy)
 
 
 def _places(declaration: Declaration) -> Iterator[PlacedPod | None]:
@@ -80,17 +98,17 @@ def _places(declaration: Declaration) -> Iterator[PlacedPod | None]:
         yield from (declaration.pod_of_machine(account, machine) for machine in account.machines.values())
 
 
-def _disks_gib(declaration: Declaration) -> dict[KeyPath, Counter[str]]:
-    """The sizes of all disks of a pod, {path of the pod: {whose: sum in GiB}}; what is wrong counts as nothing."""
+def _disks_gib(declaration: Declaration) -> dict[KeyPath, dict[str, list[int]]]:
+    """The sizes of all disks of a pod, {path of the pod: {whose: in GiB}}; what is wrong counts as nothing."""
     cloud = declaration.cloud
     sizes = {name: offering.disk_gib or 0 for name, offering in cloud.offerings.items()}
-    disks: dict[KeyPath, Counter[str]] = defaultdict(Counter)
+    disks: dict[KeyPath, dict[str, list[int]]] = defaultdict(lambda: {"machines": [], "routing appliances": []})
     for account in cloud.accounts.values():
         for machine in account.machines.values():
             if placed := declaration.pod_of_machine(account, machine):
-                disks[placed.path]["machines"] += sizes.get(machine.offering, 0)
+                disks[placed.path]["machines"].append(sizes.get(machine.offering, 0))
         for placed in filter(None, map(declaration.pod_of, account.guest_networks.values())):
-            disks[placed.path]["routing appliances"] += sizes.get(placed.zone.routing_appliance.offering, 0)
+            disks[placed.path]["routing appliances"].append(sizes.get(placed.zone.routing_appliance.offering, 0))
     return disks
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from podwright.allocation import Lease, Placement
+from podwright.allocation import Lease, Record, Volume
 from podwright.allocation.database import Database
 from podwright.model.cloud import Cloud
 
@@ -17,10 +17,17 @@ LATER = NOW + timedelta(hours=25)  # quarantine is over
 Accounts = Mapping[str, Mapping[str, Any]]
 
 
-def records(cloud: Cloud) -> list[Lease | Placement]:
+def records(cloud: Cloud) -> list[Record]:
     """All that a cloud's database holds, sorted."""
     with Database(cloud.database) as database:
-        return database.preview(lambda repository: [*repository.leases(), *repository.placements()])
+        return database.preview(
+            lambda repository: [*repository.leases(), *repository.placements(), *repository.volumes()]
+        )
+
+
+def volumes(cloud: Cloud) -> list[Volume]:
+    """The volumes that a cloud's database holds, sorted."""
+    return [record for record in records(cloud) if isinstance(record, Volume)]
 
 
 def leases(database: str | Path) -> list[Lease]:
@@ -102,7 +109,14 @@ def _pod(number: int) -> dict[str, Any]:
             },
         },
         "pod_switches": {},
-        "storage_servers": {},
+        "storage_servers": {
+            f"p{number}-n1": {
+                "management_address": f"192.168.{number}.21",
+                "storage_address": f"192.168.10{number}.21",
+                "export": "/srv/primary",
+                "capacity_gib": 1000,
+            }
+        },
         "hypervisors": {
             f"p{number}-hv{host}": {
                 "management_address": f"192.168.{number}.3{host}",

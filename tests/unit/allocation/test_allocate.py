@@ -57,6 +57,7 @@ def test_a_holder_that_comes_back_before_its_release_is_over_gets_its_value_back
     gone = allocate(without, preview=False, now=NOW)
     assert {str(lease).split()[0] for lease in gone.releasing} == {
         "guest_vlan", "guest_subnet", "guest_address", "management_address", "public_address", "mac", "placement",
+        "volume",
     }  # fmt: skip
     assert not allocate(without, preview=False, now=NOW).changed
 

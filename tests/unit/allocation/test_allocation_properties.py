@@ -26,6 +26,9 @@ from podwright.allocation.placement import (
 from podwright.allocation.pools import Pool, disjoint, divided, values_of
 from tests.unit.allocation.declaration import LATER, NOW, account, cloud, records
 
+# Every storage server was looked at, and none had a volume that nobody wants.
+NOTHING: dict[str, list[str]] = {"p1-n1": [], "p2-n1": []}
+
 NAMES = st.text("abcxyz", min_size=1, max_size=2)
 ACCOUNTS = st.dictionaries(
     NAMES,
@@ -61,7 +64,16 @@ def test_growth_keeps_every_lease_and_asking_again_changes_nothing(
         first = run(Path(name), before)
         grown = run(Path(name), more | before)
         again = run(Path(name), more | before)
-    for kind in ("guest_vlans", "guest_addresses", "management_addresses", "public_addresses", "macs", "placements"):
+    kinds = (
+        "guest_vlans",
+        "guest_addresses",
+        "management_addresses",
+        "public_addresses",
+        "macs",
+        "placements",
+        "volumes",
+    )
+    for kind in kinds:
         assert getattr(first.leases, kind).items() <= getattr(grown.leases, kind).items()
     assert again.leases == grown.leases
     assert not again.changed
@@ -88,13 +100,13 @@ def test_no_value_is_held_twice_in_a_scope_and_none_leaks(history: list[tuple[di
         for accounts, gone_from_devices in history:
             run(Path(name), accounts)
             if gone_from_devices:
-                settle(cloud(Path(name), accounts), planned_at=unix_time(NOW), now=NOW)
+                settle(cloud(Path(name), accounts), planned_at=unix_time(NOW), left_behind=NOTHING, now=NOW)
             found = records(cloud(Path(name), accounts))
             leases = [record for record in found if isinstance(record, Lease)]
             assert max(Counter((x.pool, x.scope, x.value) for x in leases).values(), default=1) == 1
         empty = cloud(Path(name), {})
         run(Path(name), {})
-        settle(empty, planned_at=unix_time(NOW), now=NOW)
+        settle(empty, planned_at=unix_time(NOW), left_behind=NOTHING, now=NOW)
         allocate(empty, preview=False, now=LATER)
         left = {record.purpose if isinstance(record, Lease) else record for record in records(empty)}
         assert left == {"management"}  # what its devices and pods have

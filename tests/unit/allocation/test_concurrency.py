@@ -77,7 +77,7 @@ def test_two_runs_of_one_cloud_at_once_get_the_same(tmp_path: Path) -> None:
 def test_killed_anywhere_a_run_leaves_all_or_nothing_and_the_next_one_completes_it(tmp_path: Path) -> None:
     wanted = allocate(cloud(tmp_path / "whole", ACCOUNTS), preview=True, now=NOW).leases
     whole = allocate(cloud(tmp_path / "whole", ACCOUNTS), preview=False, now=NOW)
-    number_of_leases = len(whole.lease_changes) + len(whole.placement_changes)
+    number_of_leases = len(whole.lease_changes) + len(whole.placement_changes) + len(whole.volume_changes)
     kills = 0
     while True:
         declared = cloud(tmp_path / str(kills), ACCOUNTS)

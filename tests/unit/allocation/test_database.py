@@ -65,7 +65,7 @@ def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
         connection.execute("UPDATE alembic_version SET version_num = '0007'")
     connection.close()
     assert refusal(path) == (
-        f"database {path}: has schema version 0007, and this podwright knows versions up to 0003; "
+        f"database {path}: has schema version 0007, and this podwright knows versions up to 0004; "
         "use the podwright that wrote it, or a newer one"
     )
 
@@ -93,6 +93,21 @@ def test_an_older_schema_is_upgraded_with_all_that_it_holds(tmp_path: Path) -> N
     assert allocate(declared, preview=True, now=NOW).leases == expected
     assert allocate(declared, preview=False, now=NOW).leases == expected
     assert records(declared) == records(cloud(tmp_path / "new", subnets))
+
+
+def test_disks_from_before_volumes_were_leased_stay_where_they_are(tmp_path: Path) -> None:
+    servers = cloud(tmp_path, {}).zones["east"].pods["p1"].model_dump()["storage_servers"]
+    accounts = {"acme": account("web1")}
+    allocate(cloud(tmp_path, accounts, storage_servers=servers), preview=False, now=NOW)
+    with sqlite3.connect(tmp_path / "leases.db") as connection:
+        connection.executescript("DROP TABLE volume; UPDATE alembic_version SET version_num = '0003'")
+    connection.close()
+    servers["p1-n0"] = servers["p1-n1"] | {"management_address": "192.168.1.20", "capacity_gib": 9000}
+    another = cloud(tmp_path, {"acme": account("web1", "web2")}, storage_servers=servers)
+    for preview in (True, False):
+        leases = allocate(another, preview=preview, now=NOW).leases
+        assert leases.volumes == {"acme-east-router": "p1-n1", "acme-web1": "p1-n1", "acme-web2": "p1-n0"}
+    assert not allocate(another, preview=False, now=NOW).changed
 
 
 def test_upgraded_tables_are_those_of_a_new_database(tmp_path: Path) -> None:

@@ -220,7 +220,7 @@ def test_each_domain_of_a_pod_with_console_ports_gets_one(tmp_path: Path) -> Non
 
 def managed(directory: Path, subnet: str = "192.168.1", **switches: str) -> Cloud:
     """A cloud whose pod p1 has nothing but pod switches, by their management addresses."""
-    declared = cloud(directory, {}, hypervisors={})
+    declared = cloud(directory, {}, hypervisors={}, storage_servers={})
     east = declared.zones["east"]
     pod = east.pods["p1"]
     network = Network.model_validate(

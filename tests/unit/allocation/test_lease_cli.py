@@ -99,10 +99,12 @@ lab    02:70:77:00:00:07  globex-east-router  eth2     releasing  2026-01-02
 management_address
 Scope    Value          Holder              Purpose     State      Since
 ──────────────────────────────────────────────────────────────────────────────
+east/p1  192.168.1.21   p1-n1               management  held       2026-01-01
 east/p1  192.168.1.31   p1-hv1              management  held       2026-01-01
 east/p1  192.168.1.32   p1-hv2              management  held       2026-01-01
 east/p1  192.168.1.101  acme-east-router    eth1        held       2026-01-01
 east/p1  192.168.1.102  globex-east-router  eth1        releasing  2026-01-02
+east/p2  192.168.2.21   p2-n1               management  held       2026-01-01
 east/p2  192.168.2.31   p2-hv1              management  held       2026-01-01
 east/p2  192.168.2.32   p2-hv2              management  held       2026-01-01
 
@@ -123,7 +125,14 @@ Pod      Hypervisor  Domain              vCPUs  MiB  State      Since
 ───────────────────────────────────────────────────────────────────────────
 east/p1  p1-hv1      acme-east-router    1      128  held       2026-01-01
 east/p1  p1-hv2      acme-web1           1      128  held       2026-01-01
-east/p1  p1-hv1      globex-east-router  1      128  releasing  2026-01-02""",
+east/p1  p1-hv1      globex-east-router  1      128  releasing  2026-01-02
+
+volume
+Pod      Storage server  Domain              GiB  IOPS  State      Since
+──────────────────────────────────────────────────────────────────────────────
+east/p1  p1-n1           acme-east-router    1    500   held       2026-01-01
+east/p1  p1-n1           acme-web1           1    500   held       2026-01-01
+east/p1  p1-n1           globex-east-router  1    500   releasing  2026-01-02""",
     )
 
 
@@ -137,6 +146,7 @@ east/p1  p1-hv1      globex-east-router  1      128  releasing  2026-01-02""",
         (["--scope", "acme/*"], ["10.1.1.2"]),
         (["--scope", "east", "--state", "held"], ["192.168.1.0/24", "192.168.2.0/24", "203.0.1.11"]),
         (["--pool", "placement", "--holder", "web1"], ["p1-hv2"]),
+        (["--pool", "volume", "--state", "releasing"], ["p1-n1"]),
         (["--pool", "lun"], []),
     ],
 )
@@ -238,15 +248,20 @@ hypervisor p1-hv2 of pod p1 in zone east (placement)
   held by acme-web1, asked for by cloud lab
   since 2026-01-01T00:00:00+00:00
   from run 1 by ada@controller: plan lab
+1 GiB on storage server p1-n1 of pod p1 in zone east (volume)
+  held by acme-web1, asked for by cloud lab
+  since 2026-01-01T00:00:00+00:00
+  from run 1 by ada@controller: plan lab
   history:
     2026-01-01T00:00:00+00:00 run 1 by ada@controller: plan lab
       mac lab 02:70:77:00:00:04 acme-web1 eth0: free -> held
       guest_address acme/default 10.1.1.2 acme-web1 eth0: free -> held
-      placement east/p1 p1-hv2 acme-web1: nothing -> held""",
+      placement east/p1 p1-hv2 acme-web1: nothing -> held
+      volume east/p1 p1-n1 acme-web1: nothing -> held 1 GiB""",
     )
     data = json.loads(podwright("explain", "--holder", "globex*", "--json").out)
     assert {lease["state"] for lease in data["leases"]} == {"releasing"}
-    assert {change["after"] for change in data["history"]} == {"held", "releasing"}
+    assert {change["after"] for change in data["history"]} == {"held", "releasing", "held 1 GiB", "releasing 1 GiB"}
 
 
 @pytest.mark.parametrize(
@@ -368,7 +383,7 @@ Empty on: at last month's rate (of what history there is); -: not at that rate."
 
 
 def test_usage_counts_promises_of_hypervisors(podwright: Podwright, deployed: Path) -> None:
-    assert podwright("usage", "--scope", "*/p1", "--warn", "5").out.splitlines()[-7:] == [
+    assert podwright("usage", "--scope", "*/p1", "--warn", "5").out.splitlines()[-12:] == [
         "Empty on: at last month's rate (of what history there is); -: not at that rate.",
         "",
         "hypervisors: what is promised",
@@ -376,6 +391,11 @@ def test_usage_counts_promises_of_hypervisors(podwright: Podwright, deployed: Pa
         "────────────────────────────────────────────────",
         "east/p1  p1-hv1            2      2         256",
         "east/p1  p1-hv2            1      1         128",
+        "",
+        "storage servers: what is leased",
+        "Pod      Storage server  Volumes  GiB  Left behind GiB  IOPS  Empty on",
+        "───────────────────────────────────────────────────────────────────────",
+        "east/p1  p1-n1                 3    3                1  1500  -",
     ]
     data = json.loads(podwright("usage", "--json", "--scope", "east/p1").out)
     assert data["pools"][0] == {
@@ -400,6 +420,19 @@ def test_usage_counts_promises_of_hypervisors(podwright: Podwright, deployed: Pa
         "vcpus_of": None,
         "memory_mib_of": None,
     }
+    assert data["storage_servers"] == [
+        {
+            "scope": "east/p1",
+            "server": "p1-n1",
+            "volumes": 3,
+            "size_gib": 3,
+            "left_behind_gib": 1,
+            "storage_iops": 1500,
+            "size_gib_of": None,
+            "storage_iops_of": None,
+            "empty_at": None,
+        }
+    ]
 
 
 @pytest.mark.usefixtures("deployed")
@@ -425,7 +458,7 @@ def test_history_is_told_run_by_run(podwright: Podwright) -> None:
   guest_vlan east/p1 102 globex/default guest_network: held -> releasing""",
     )
     for filters, changes in (
-        (["--since", "2026-01-02"], 7),
+        (["--since", "2026-01-02"], 8),
         (["--since", "2026-01-02T00:00:00+0000", "--limit", "2"], 2),
         (["--run", "1", "--holder", "globex/"], 1),
         (["--scope", "east/p2", "--holder", "globex"], 0),
@@ -560,3 +593,5 @@ def test_the_database_is_that_of_the_inventory(
     data = json.loads(out)
     assert code == 2
     assert data["hypervisors"][2]["memory_mib_of"] > data["hypervisors"][2]["memory_mib"] > 0
+    assert data["storage_servers"][0]["size_gib_of"] > data["storage_servers"][0]["size_gib"] > 0
+    assert "T" in data["storage_servers"][0]["empty_at"]

@@ -92,12 +92,14 @@ def test_public_addresses_of_a_cloud_are_those_of_a_pod(tmp_path: Path) -> None:
 def test_leases_are_told_and_looked_up(tmp_path: Path) -> None:
     allocate(cloud(tmp_path, {"acme": account("web1"), "globex": account()}), preview=False, now=NOW)
     allocate(cloud(tmp_path, {"acme": account("web1")}), preview=False, now=NOW)
-    told, placed, value, place, addresses_of_two, none, several, leaving, absent, other = play(
+    told, placed, stored, value, place, server, addresses_of_two, none, several, leaving, absent, other = play(
         tmp_path,
         info(tmp_path, pool="guest_vlan", scope="east/*", holder="acme", state="held"),
         info(tmp_path, pool="placement", holder="web"),
+        info(tmp_path, pool="volume", holder="web"),
         looked_up(tmp_path, "acme/default", pool="guest_vlan", scope="east/p1"),
         looked_up(tmp_path, "acme-web1", pool="placement"),
+        looked_up(tmp_path, "acme-web1", pool="volume"),
         looked_up(tmp_path, "acme-web1", "acme-east-router", pool="mac", purpose="eth0"),
         looked_up(tmp_path, "initech/default", pool="guest_vlan", scope="east/p1"),
         looked_up(tmp_path, "acme-east-router", pool="mac"),
@@ -122,6 +124,10 @@ def test_leases_are_told_and_looked_up(tmp_path: Path) -> None:
         ],
     }
     assert [(each["value"], each["holder"]) for each in placed["leases"]] == [("p1-hv2", "acme-web1")]
+    assert [(each["value"], each["holder"], each["size_gib"]) for each in stored["leases"]] == [
+        ("p1-n1", "acme-web1", 1)
+    ]
+    assert server["msg"] == ["p1-n1"]
     assert value["msg"] == [101]
     assert place["msg"] == ["p1-hv2"]
     assert addresses_of_two["msg"] == ["02:70:77:00:00:04", "02:70:77:00:00:01"]

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from podwright.allocation.grant import Lease
+from podwright.allocation.grant import Lease, State
 from podwright.allocation.history import Event
 from podwright.allocation.placement import Capacity, Placement
 from podwright.allocation.pools import DeclaredPool
 from podwright.allocation.told import forecast
-from podwright.allocation.usage import DAY_S, MONTH_S, Usage, empties_at, fuller, promised, usage
+from podwright.allocation.usage import DAY_S, MONTH_S, Usage, empties_at, filled, fuller, promised, usage
+from podwright.allocation.volumes import Server, Volume
 
 NOW = 2_000_000_000
 YEAR_S = 365 * DAY_S
@@ -131,7 +132,7 @@ def test_sections_are_counted_apart() -> None:
         ("", 7, 1, "not at last month's rate"),
         ("acme", 3, 3, "it is empty"),
     ]
-    assert list(fuller(found, [], 99.9)) == [
+    assert list(fuller(found, [], [], 99.9)) == [
         "pool guest_vlan of pod p1 in zone east, for acme: 3 of 3 are used (100%)",
     ]
 
@@ -149,6 +150,39 @@ def test_what_is_promised_counts_against_what_there_is() -> None:
         ("east/p1", "hv1", 2, 15, 1024, 16, 1024),
         ("east/p1", "hv2", 0, 0, 0, 16, 1024),
     ]
-    assert list(fuller([], found, 50)) == ["hypervisors of pod p1 in zone east: 1025 of 2048 MiB are promised (50%)"]
-    assert list(fuller([], found, 51)) == []
-    assert list(fuller([], promised(placements, {}), 0)) == []
+    assert list(fuller([], found, [], 50)) == [
+        "hypervisors of pod p1 in zone east: 1025 of 2048 MiB are promised (50%)"
+    ]
+    assert list(fuller([], found, [], 51)) == []
+    assert list(fuller([], promised(placements, {}), [], 0)) == []
+
+
+def volume(domain: str, server: str, size_gib: int, state: State = "held") -> Volume:
+    return Volume("east/p1", domain, server, size_gib, 100, "acme", "lab", NOW, state)
+
+
+def grown(at: int, server: str, before: str | None, after: str | None) -> Event:
+    return Event(at, "volume", "east/p1", None, "acme-web1", server, before, after)
+
+
+def test_what_is_leased_of_storage_servers_counts_what_is_left_behind_and_when_they_are_full() -> None:
+    volumes = [volume("a", "n1", 30), volume("b", "n1", 10, "releasing"), volume("c", "gone", 5)]
+    servers = {("east/p1", "n1"): Server(100, 250), ("east/p1", "n2"): Server(50)}
+    events = [
+        grown(NOW - 10 * DAY_S, "n1", None, "held 20 GiB"),
+        grown(NOW - 5 * DAY_S, "n1", "held 20 GiB", "held 30 GiB"),
+        grown(NOW - 5 * DAY_S, "n1", "releasing 10 GiB", None),
+        grown(NOW - 31 * DAY_S, "n1", None, "held 10 GiB"),
+        event(NOW - 5, 104, None, "held"),
+    ]
+    found = list(filled(volumes, servers, events, {("volume", "east/p1"): NOW - 40 * DAY_S}, NOW))
+    assert found == [
+        ("east/p1", "gone", 1, 5, 0, 100, None, None, None),
+        ("east/p1", "n1", 2, 40, 10, 200, 100, 250, NOW + 90 * DAY_S),  # 20 GiB in 30 days, and 60 are left
+        ("east/p1", "n2", 0, 0, 0, 0, 50, None, None),
+    ]
+    assert list(fuller([], [], found, 39)) == [
+        "storage server n1 of pod p1 in zone east: 40 of 100 GiB are leased (40%)",
+        "storage server n1 of pod p1 in zone east: 200 of 250 IOPS are leased (80%)",
+    ]
+    assert list(fuller([], [], found, 80)) == []

@@ -26,7 +26,7 @@ def ssh(tmp_path: Path) -> Path:
 def test_every_host_has_a_key_of_its_own_that_the_controller_knows(ssh: Path) -> None:
     lines = (ssh / "known_hosts").read_text().splitlines()
     known = dict(line.split(" ", 1) for line in lines)
-    assert len(set(known.values())) == len(lines) == 8
+    assert len(set(known.values())) == len(lines) == 12
     for name, host in [
         ("east-p1-sw1,192.168.1.11,[192.168.1.11]:830", "east-p1-sw1"),
         ("east-zsw1,192.168.0.11", "east-zsw1"),

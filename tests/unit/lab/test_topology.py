@@ -29,6 +29,10 @@ def test_every_device_is_a_host_on_its_management_network(declaration: Declarati
         ("east-p1-nfs1", "storage_server", "192.168.1.21/24", "mgmt-east-p1"),
         ("east-p1-sw1", "pod_switch", "192.168.1.11/24", "mgmt-east-p1"),
         ("east-p1-sw2", "pod_switch", "192.168.1.12/24", "mgmt-east-p1"),
+        ("east-p2-hv1", "hypervisor", "192.168.2.31/24", "mgmt-east-p2"),
+        ("east-p2-nfs1", "storage_server", "192.168.2.21/24", "mgmt-east-p2"),
+        ("east-p2-sw1", "pod_switch", "192.168.2.11/24", "mgmt-east-p2"),
+        ("east-p2-sw2", "pod_switch", "192.168.2.12/24", "mgmt-east-p2"),
         ("east-zsw1", "zone_switch", "192.168.0.11/24", "mgmt-east"),
         ("east-zsw2", "zone_switch", "192.168.0.12/24", "mgmt-east"),
     ]
@@ -43,6 +47,7 @@ def test_a_pod_switch_answers_ssh_and_its_management_protocol(declaration: Decla
 def test_the_controller_stands_in_every_management_network_but_not_upstream(declaration: Declaration) -> None:
     assert derived(declaration).bridges == (
         Bridge("mgmt-east-p1", IPv4Interface("192.168.1.254/24")),
+        Bridge("mgmt-east-p2", IPv4Interface("192.168.2.254/24")),
         Bridge("mgmt-east", IPv4Interface("192.168.0.254/24")),
         Bridge("upstream-east", None),
     )
@@ -60,7 +65,8 @@ def test_the_provider_routes_public_addresses_to_the_zone(declaration: Declarati
     (provider,) = derived(declaration).providers
     assert (provider.bridge, str(provider.address)) == ("upstream-east", "198.51.100.254/24")
     assert [(str(network), str(gateway)) for network, gateway in provider.routes] == [
-        ("203.0.113.0/24", "198.51.100.1")
+        ("203.0.113.0/25", "198.51.100.1"),
+        ("203.0.113.128/25", "198.51.100.1"),
     ]
 
 

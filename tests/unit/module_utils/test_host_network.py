@@ -51,10 +51,10 @@ def test_operations_on_an_empty_database(name: str) -> None:
 
 
 def test_open_vswitch_reads_back_what_was_written() -> None:
-    """The rows are those of a hypervisor that was given the network, with a machine's port in the segment."""
+    """The rows are those of a hypervisor that was given the network, with a live and a dead port in guest101."""
     rows = json.loads((CASES / "recorded" / "ovsdb-rows.json").read_text())
     state = openvswitch.parse(rows)
-    wanted = openvswitch.wanted(host_network.complete(NETWORKS["hypervisor"]))
+    wanted = openvswitch.wanted(host_network.complete(NETWORKS["hypervisor-in-two-pods"]))
     assert openvswitch.plan(state, wanted) == {}
     assert state["occupants"] == {101: ["pw-00000001"]}
     assert state["foreign"] == ["pw-00000001", "pw-00000002"]
@@ -72,10 +72,19 @@ def test_networkd_reads_addresses_links_and_routes() -> None:
     links = json.loads((CASES / "recorded" / "ip-address.json").read_text())
     routes = json.loads((CASES / "recorded" / "ip-route.json").read_text())
     wanted = networkd_files.wanted(host_network.complete(NETWORKS["zone-switch"]))
-    state = networkd.parse(wanted["files"], links, routes, [])
+    state = networkd.parse(wanted["files"], links, routes, [], [])
     assert networkd.plan(state | {"in_force": True}, wanted) == {}
     assert state["routes"] == {"0.0.0.0/0": "198.51.100.254"}
     assert "eth0" not in state["addresses"]
+
+
+def test_networkd_reads_tunnels_and_their_other_ends() -> None:
+    links = json.loads((CASES / "recorded" / "hypervisor-ip-address.json").read_text())
+    peers = json.loads((CASES / "recorded" / "bridge-fdb.json").read_text())
+    wanted = networkd_files.wanted(host_network.complete(NETWORKS["hypervisor-in-two-pods"]))
+    state = networkd.parse(wanted["files"], links, [], [], peers)
+    assert state["tunnels"] == wanted["tunnels"]
+    assert "vxlan5001" not in state["links"]
 
 
 def test_an_address_on_a_link_that_is_down_is_lost() -> None:
@@ -83,7 +92,7 @@ def test_an_address_on_a_link_that_is_down_is_lost() -> None:
     wanted = networkd_files.wanted(host_network.complete(NETWORKS["zone-switch"]))
     vlan10 = next(link for link in links if link["ifname"] == "vlan10")
     vlan10["flags"].remove("UP")
-    state = networkd.parse(wanted["files"], links, [], [])
+    state = networkd.parse(wanted["files"], links, [], [], [])
     changes = networkd.plan({**state, "in_force": True}, wanted)
     assert changes["addresses"] == {"vlan10": wanted["addresses"]["vlan10"]}
 
@@ -95,10 +104,10 @@ def test_networkd_reads_which_vlans_the_trunks_carry() -> None:
     wanted = networkd_files.wanted(host_network.complete(NETWORKS["zone-switch-linux"]))
     routes = [{"dst": "default", "gateway": "198.51.100.254"}]
     untagged = {"vlan": 1, "flags": ["PVID", "Egress Untagged"]}
-    state = networkd.parse(wanted["files"], links, routes, [*vlans, {"ifname": "guest101", "vlans": [untagged]}])
+    state = networkd.parse(wanted["files"], links, routes, [*vlans, {"ifname": "guest101", "vlans": [untagged]}], [])
     assert networkd.plan(state | {"in_force": True}, wanted) == {}
     vlans[0]["vlans"].append(untagged)
-    state = networkd.parse(wanted["files"], links, routes, vlans)
+    state = networkd.parse(wanted["files"], links, routes, vlans, [])
     assert state["vlans"][vlans[0]["ifname"]] == ["10", "30", "1 PVID Egress Untagged"]
 
 
@@ -148,7 +157,7 @@ def drifted(state: dict[str, Any], drift: dict[str, Any]) -> dict[str, Any]:
     """Patch a state; what a state always says reads as null when it is gone."""
     result: dict[str, Any] = patched(state, drift)
     if "openvswitch" in result:
-        result["openvswitch"].setdefault("bridge", None)
+        result["openvswitch"].setdefault("bridges", {})
     for link in result["networkd"]["links"].values():
         link.setdefault("master", None)
     return result

@@ -29,6 +29,28 @@ def test_a_gateway_without_addresses_announces_and_forwards_nothing() -> None:
     assert zone_gateway.rules(gateway).count("accept") == 2  # the policy for the switch itself, and replies
 
 
+def test_rules_name_adjoining_networks_as_nft_prints_them_and_only_those_that_may_be_reached() -> None:
+    """nft(8) prints a set of intervals merged: as a prefix where one fits, else as a range."""
+    networks = {"vlan30": "203.0.113.1/25", "vlan31": "203.0.113.129/25", "vlan40": "192.168.111.1/24"}
+    networks |= {"vlan41": "192.168.112.1/24", "vlan10": "192.0.2.1/24"}
+    gateway = {
+        "virtual_addresses": [{"interface": name, "address": address} for name, address in networks.items()],
+        "forwarding": [{"from": a, "to": b} for pair in ("30 31", "40 41") for a, b in _both_ways(pair)],
+    }
+    rules = [line.split(" ip daddr ") for line in zone_gateway.rules(gateway).splitlines() if " ip daddr " in line]
+    assert {before.split('"')[1]: after.split(" meta")[0] for before, after in rules} == {
+        "vlan30": "203.0.113.0/24",
+        "vlan31": "203.0.113.0/24",
+        "vlan40": "192.168.111.0-192.168.112.255",
+        "vlan41": "192.168.111.0-192.168.112.255",
+    }
+
+
+def _both_ways(pair: str) -> list[tuple[str, str]]:
+    one, other = (f"vlan{number}" for number in pair.split())
+    return [(one, other), (other, one)]
+
+
 @pytest.mark.parametrize("file", sorted(set(CASES.glob("*.yml")) - {CASES / "gateway.yml"}), ids=lambda file: file.stem)
 def test_differences_and_what_they_take(file: Path) -> None:
     case = yaml.safe_load(file.read_text())

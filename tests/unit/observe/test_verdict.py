@@ -138,7 +138,7 @@ def good_answers() -> dict[str, Any]:
         host: {
             domain: {
                 "addresses": [addresses[domain]],
-                "results": {probe.name: 0 if probe.answered else 1 for probe in asked},
+                "results": {probe.statement: 0 if probe.answered else 1 for probe in asked},
             }
             for domain, asked in domains.items()
         }
@@ -161,7 +161,7 @@ def test_nothing_observed_means_nothing_holds():
 
 
 def test_machines_ask_for_every_neighbour_and_every_forbidden_address():
-    asked = {probe.name: probe.address for probe in probes(STATES)["hv1"]["acme-web1"]}
+    asked = {probe.claim: probe.address for probe in probes(STATES)["hv1"]["acme-web1"]}
     assert asked == {
         "reaches web2": "10.1.1.3",
         "reaches its gateway": "10.1.1.1",
@@ -184,6 +184,18 @@ def test_frame_of_another_account_is_found():
     assert failed(frames, good_answers()) == [
         ("hv2 pw-globex-2 (globex-web2 eth0)", "hears no frame of another guest network", "acme-web1 (1 frames)")
     ]
+
+
+def test_segments_with_one_vni_are_one_and_others_are_not():
+    """hv2 is in another pod, where both accounts have another VLAN id; only acme's network is in both pods."""
+    states = copy.deepcopy(STATES)
+    states["hv2"]["pod"] = "p2"
+    for host in ("hv1", "hv2"):
+        states[host]["network"]["segments"]["guest101"]["tunnel"] = {"vni": 5001}
+    states["hv2"]["network"]["segments"]["guest101"]["vlan"] = 102
+    findings = judge(states, good_frames(), good_answers(), GOOD_COMPARISONS)
+    strangers = {finding.seen for finding in findings if not finding.holds}
+    assert strangers == {"globex-web1 (5 frames)", "globex-web2 (5 frames)"}
 
 
 @pytest.mark.parametrize(("device", "port"), [("hv1", "eth0"), ("hv2", "vlan20"), ("east-zsw1", "vlan30")])
@@ -213,7 +225,7 @@ def test_watch_that_hears_nothing_at_all_is_found():
 
 def test_answer_from_a_forbidden_address_is_found():
     answers = copy.deepcopy(good_answers())
-    answers["hv1"]["acme-web1"]["results"]["does not reach hv2 (storage)"] = 0
+    answers["hv1"]["acme-web1"]["results"]["does not reach hv2 (storage) (192.168.101.32)"] = 0
     assert failed(good_frames(), answers) == [
         ("acme-web1", "does not reach hv2 (storage) (192.168.101.32)", "answered")
     ]
@@ -221,7 +233,7 @@ def test_answer_from_a_forbidden_address_is_found():
 
 def test_ping_that_could_not_run_is_no_proof():
     answers = copy.deepcopy(good_answers())
-    answers["hv1"]["acme-web1"]["results"]["does not reach hv2 (storage)"] = 127
+    answers["hv1"]["acme-web1"]["results"]["does not reach hv2 (storage) (192.168.101.32)"] = 127
     assert failed(good_frames(), answers) == [
         ("acme-web1", "does not reach hv2 (storage) (192.168.101.32)", "ping failed (127)")
     ]

@@ -12,7 +12,7 @@ import yaml
 
 from podwright.allocation.leases import Leases
 from podwright.model.cloud import Cloud
-from podwright.model.views import Domain, appliances, domains, guest_network_pods, guest_networks
+from podwright.model.views import Domain, appliances, domains, guest_network_pods, guest_networks, routed
 
 Declaration = dict[str, Any]
 Holder = TypeVar("Holder", bound=Hashable)
@@ -166,7 +166,18 @@ def leases_for(cloud: Cloud, before: Leases = NO_LEASES) -> Leases:
         addresses |= _grant(machines, before.guest_addresses, list(subnets[key].hosts())[1:])
     nics = [(domain.name, nic) for domain in every_domain for nic in _nics(domain)]
     macs = _grant(nics, before.macs, map(mac, range(1, 1 << 24)))
-    return Leases(guest_vlans, subnets, addresses, management, public, macs, _placements(cloud, before), vnis=vnis)
+    return Leases(
+        guest_vlans,
+        subnets,
+        addresses,
+        management,
+        public,
+        macs,
+        _placements(cloud, before),
+        vnis=vnis,
+        volumes=_volumes(cloud, before),
+        vrrp_ids=_vrrp_ids(cloud),
+    )
 
 
 def mac(number: int) -> str:
@@ -193,6 +204,27 @@ def _placements(cloud: Cloud, before: Leases) -> dict[str, str]:
         anywhere = before.placements.get(domain.name, hypervisors[number % len(hypervisors)])
         placements[domain.name] = domain.hypervisor or anywhere
     return placements
+
+
+def _volumes(cloud: Cloud, before: Leases) -> dict[str, str]:
+    volumes = {}
+    for number, domain in enumerate(domains(cloud)):
+        servers = sorted(cloud.zones[domain.zone].pods[domain.pod].storage_servers)
+        volumes[domain.name] = before.volumes.get(domain.name, servers[number % len(servers)])
+    return volumes
+
+
+def _vrrp_ids(cloud: Cloud) -> dict[tuple[str, str], int]:
+    ids = {}
+    for zone_name, zone in cloud.zones.items():
+        ids[zone_name, "upstream"] = 1
+        if zone.transit:
+            ids[zone_name, "transit/zone_switches"] = (zone.transit.vlan - 1) % 255 + 1
+            ids[zone_name, "transit/firewalls"] = 1
+        for name, pod in zone.pods.items():
+            for purpose, network in routed(pod.networks).items():
+                ids[zone_name, f"{name}/{purpose}"] = (network.vlan - 1) % 255 + 1
+    return ids
 
 
 def _zone(zone: str, pods: int, hypervisors: int, backend: str) -> Declaration:

@@ -31,7 +31,7 @@ def test_second_run_changes_nothing(cloud_file: Path) -> None:
     again = plan_cloud(cloud_file, preview=False)
     assert not again.changed
     assert again.diff == []
-    assert again.summary == {"devices": 9, "changed": [], "new_leases": [], "releasing": []}
+    assert again.summary == {"devices": 13, "changed": [], "new_leases": [], "releasing": []}
 
 
 def test_what_changed_is_told(cloud_file: Path) -> None:
@@ -82,7 +82,7 @@ def test_empty_pool_touches_no_plan(cloud_file: Path, tmp_path: Path) -> None:
     before = plan_files.read_texts(tmp_path / "state/plan")
     declaration = declared(cloud_file)
     declaration["zones"]["east"]["pods"]["p1"]["guest_vlans"] = ["101-102"]
-    declaration["accounts"]["initech"] = {"guest_networks": {"default": {"zone": "east"}}}
+    declaration["accounts"]["initech"] = {"guest_networks": {"default": {"zone": "east", "pod": "p1"}}}
     with pytest.raises(AllocationError, match="initech"):
         plan_cloud(declare(cloud_file, declaration), preview=False)
     assert plan_files.read_texts(tmp_path / "state/plan") == before

@@ -18,9 +18,11 @@ from podwright.allocation.database import Database, unix_time
 from podwright.allocation.free import FreeRange
 from podwright.allocation.grant import Lease, Request
 from podwright.allocation.history import Run
+from podwright.allocation.moving.contents import Contents, PastRun
 from podwright.allocation.moving.plain_yaml import read
+from podwright.allocation.moving.reading import contents_of
 from podwright.allocation.moving.transfer import Imported, export, import_
-from podwright.allocation.moving.transfer_file import Contents, PastRun, contents_of, rendered
+from podwright.allocation.moving.writing import rendered
 from podwright.allocation.pools import SHARED, Pool
 from podwright.allocation.single_pool import ask, opened, renumber
 from podwright.cli import app
@@ -40,7 +42,7 @@ ACCOUNTS = st.dictionaries(
 )
 VLANS = Pool("guest_vlan", "east/p3", {SHARED: (range(101, 110),), "acme": (range(110, 120),)}, "ranges")
 HEAD = """\
-format: 1
+format: 2
 pools:
 - {pool: guest_vlan, scope: east/p3, declared_at: ranges, values: "101-109 acme=110-119"}
 """
@@ -63,6 +65,13 @@ def placement(domain: str, hypervisor: str, state: str = "held") -> str:
     return (
         f"- {{scope: east/p1, domain: {domain}, hypervisor: {hypervisor}, vcpus: 1, memory_mib: 128, "
         f'network_mbit_s: 100, storage_iops: 500, cloud: lab, state: {state}, since: "2026-01-01T00:00:00Z"}}\n'
+    )
+
+
+def volume(domain: str, server: str, state: str = "held") -> str:
+    return (
+        f"- {{scope: east/p1, domain: {domain}, server: {server}, size_gib: 1, storage_iops: 500, account: acme, "
+        f'cloud: lab, state: {state}, since: "2026-01-01T00:00:00Z"}}\n'
     )
 
 
@@ -156,7 +165,7 @@ def _renumber_the_first(database: Path) -> None:
 def test_any_text_and_time_comes_back_and_every_reader_of_yaml_agrees(words: str, time: int) -> None:
     held = Lease("guest_vlan", "east/p3", 101, words, words, None, time, "quarantine", time)
     run = PastRun(1, time, Run(words, words, words))
-    text = rendered(Contents([], [held], [], [], [run], []))
+    text = rendered(Contents([], [held], [], [], [], [run], []))
     found = contents_of(text, "leases.yml")
     assert [each.record for each in (*found.leases, *found.runs)] == [held, run]
     assert found.mistakes == []
@@ -169,7 +178,7 @@ def test_a_file_is_for_people(tmp_path: Path) -> None:
     reserve(tmp_path / "a.db", "globex/default", state="absent")
     assert exported(tmp_path / "a.db") == (
         '# Leases of podwright; its docs/allocation.md says in "Moving leases" what is what.\n'
-        "format: 1\n"
+        "format: 2\n"
         "pools:\n"
         '- {pool: guest_vlan, scope: east/p3, declared_at: ranges, values: "101-109 acme=110-119"}\n'
         "undeclared_pools: []\n"
@@ -179,6 +188,7 @@ def test_a_file_is_for_people(tmp_path: Path) -> None:
         "- {pool: guest_vlan, scope: east/p3, value: 110, holder: acme/default, purpose: guest_network, "
         'state: held, since: "2026-01-01T00:00:00Z"}\n'
         "placements: []\n"
+        "volumes: []\n"
         "devices: []\n"
         "runs:\n"
         '- {run: 1, at: "2026-01-01T00:00:00Z", operator: alice, host: host, command: reserve}\n'
@@ -267,6 +277,11 @@ def test_every_conflict_is_listed_and_nothing_is_imported(tmp_path: Path) -> Non
         + placement("globex-web1", "p1-hv1")
         + placement("globex-web1", "p1-hv2")
         + placement("globex-web1", "p1-hv2", "releasing")
+        + "volumes:\n"
+        + volume("acme-web1", "p1-n1")
+        + volume("acme-east-router", "p1-n2")
+        + volume("globex-web1", "p1-n1")
+        + volume("globex-web1", "p1-n2", "releasing")
     )
     assert refusal(database, text) == [
         (
@@ -311,9 +326,18 @@ def test_every_conflict_is_listed_and_nothing_is_imported(tmp_path: Path) -> Non
             "leases.yml:18: placements[3].domain: globex-web1 is not only once in its pod; "
             "leases.yml:17 has it on p1-hv2: take one of them out"
         ),
+        (
+            "leases.yml:21: volumes[1].server: p1-n2 is not where the volume of acme-east-router in pod p1 in zone "
+            "east is: that is on p1-n1 (held); take it out of the file"
+        ),
+        (
+            "leases.yml:23: volumes[3].domain: globex-web1 is not only once in its pod; "
+            "leases.yml:22 has it on p1-n1: take one of them out"
+        ),
     ]
 
 
+VOLUME_EVENT = '- {{run: 1, at: "2026-01-01T00:00:00Z", pool: volume, scope: east/p1, holder: a, purpose: p1-n1, {}}}\n'
 STATES = "held, releasing, quarantine"
 
 
@@ -321,11 +345,11 @@ STATES = "held, releasing, quarantine"
     ("text", "messages"),
     [
         ("- 1\n", ["leases.yml:1: a list is not a file of leases; give what podwright lease export writes"]),
-        ("pools: []\n", ["leases.yml:1: format: a required key is missing; add format: 1"]),
-        ("format: one\n", ["leases.yml:1: format: one is not a number; write format: 1"]),
+        ("pools: []\n", ["leases.yml:1: format: a required key is missing; add format: 2"]),
+        ("format: one\n", ["leases.yml:1: format: one is not a number; write format: 2"]),
         (
-            "# A note.\nformat: 2\npools: what then?\n",
-            ["leases.yml:2: format: 2 is not a format up to 1; use the podwright that wrote it, or a newer one"],
+            "# A note.\nformat: 3\npools: what then?\n",
+            ["leases.yml:2: format: 3 is not a format up to 2; use the podwright that wrote it, or a newer one"],
         ),
         (
             "format: 1\nleases: [\n",
@@ -346,7 +370,7 @@ STATES = "held, releasing, quarantine"
                 "leases.yml:2: leases: 5 is not a list; start each record with `- `",
                 (
                     "leases.yml:3: lease: lease is not one of format, pools, undeclared_pools, leases, placements, "
-                    "devices, runs, history; take it out, or correct it"
+                    "volumes, devices, runs, history; take it out, or correct it"
                 ),
             ],
         ),
@@ -403,6 +427,17 @@ STATES = "held, releasing, quarantine"
         (
             'format: 1\nhistory:\n- {run: 3, at: "2026-01-01T00:00:00Z", pool: mac, scope: lab, purpose: eth0}\n',
             ["leases.yml:3: history[0].run: 3 is not one of the runs; add it under runs, or correct the number"],
+        ),
+        (
+            'format: 2\nruns:\n- {run: 1, at: "2026-01-01T00:00:00Z", operator: ada, host: here, command: plan lab}\n'
+            "history:\n" + VOLUME_EVENT.format("value: 1, after: held 1 GiB") + VOLUME_EVENT.format("after: held"),
+            [
+                "leases.yml:5: history[0].value: 1 is not known of a volume; take it out: the device is the purpose",
+                (
+                    "leases.yml:6: history[1].after: held is not the state and size of a volume; give one such as held "
+                    "10 GiB"
+                ),
+            ],
         ),
     ],
 )
