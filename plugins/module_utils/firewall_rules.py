@@ -78,12 +78,19 @@ def _destinations(firewall: Firewall, esp: Esp) -> Iterator[str]:
 
 
 def _input(firewall: Firewall) -> Iterator[str]:
-    """What the firewall itself answers: its controllers; ping; VRRP; and IKE for the other ends of its VPNs."""
+    """What the firewall itself answers: its controllers; ping; VRRP; and IKE for the other ends of its VPNs.
+
+    Ping only where the address is: Linux would answer for all of them on each interface (RFC 1122 section 3.3.4.2, the
+    weak host model), so that customers reached the management address.
+    """
     management = firewall["management"]
     yield 'iifname "lo" accept'
     yield "ct state invalid drop"
     yield "ct state established,related accept"
-    yield f"meta l4proto {_PROTOCOLS['icmp']} accept"
+    shared = {item["interface"]: item["address"] for item in firewall["virtual_addresses"] if not item["moves_alone"]}
+    for interface, address in sorted({**shared, **management["ports"]}.items()):
+        at_home = f"{_from(firewall, [interface])} ip daddr {IPv4Interface(address).network}"
+        yield f"{at_home} meta l4proto {_PROTOCOLS['icmp']} accept"
     for item in firewall["virtual_addresses"]:
         yield f"{_from(firewall, [item['interface']])} meta l4proto {virtual_routers.PROTOCOL} accept"
     for tunnel in firewall["vpns"].values():
