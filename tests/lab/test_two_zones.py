@@ -72,6 +72,15 @@ def test_machines_with_equal_addresses_reach_the_outside_from_both_zones(cloud: 
         assert cloud.in_machine(hypervisor, machine, "wget", "-q", "-O", "-", f"http://{PROVIDER}/").strip() == public
 
 
+def test_machines_do_not_reach_the_firewalls_where_controllers_do(cloud: Cloud):
+    answers = {
+        address: cloud.in_machine("east-p1-hv1", "acme-web-east", "ping", "-c", "1", "-w", "3", address)
+        for address in ("10.200.0.1", "10.255.0.11", "10.255.0.1")
+    }
+    received = {address: "1 packets received" in told for address, told in answers.items()}
+    assert received == {"10.200.0.1": True, "10.255.0.11": False, "10.255.0.1": False}
+
+
 def test_outside_reaches_what_a_rule_allows_and_nothing_else(cloud: Cloud):
     with _at_host(cloud, "east-zsw1", "vlan40", f"src {PROVIDER}") as heard:
         for address, port in (("203.0.113.11", 80), ("203.0.113.11", 8050), ("203.0.113.11", 22), ("203.0.113.12", 80)):
