@@ -127,7 +127,7 @@ confirm:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.podwright.cloud.plugins.module_utils import routing_appliance
+from ansible_collections.podwright.cloud.plugins.module_utils import rollback, routing_appliance
 from ansible_collections.podwright.cloud.plugins.module_utils.flat_state import compare, diff
 
 
@@ -173,7 +173,7 @@ def main() -> None:
         }
         if differences and not module.check_mode:
             must_confirm = routing_appliance.apply(appliance, differences, module.params["rollback_after_s"])
-            result |= {"confirm": routing_appliance.CONFIRM} if must_confirm else {}
+            result |= {"confirm": rollback.CONFIRM} if must_confirm else {}
     except (RuntimeError, OSError) as error:
         module.fail_json(msg=f"{appliance['hostname']}: {error}")
     module.exit_json(**result)

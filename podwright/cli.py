@@ -45,6 +45,7 @@ class Stage(StrEnum):
 
     SITE = "site"
     PLAN = "plan"
+    FIREWALLS = "firewalls"
     NETWORK = "network"
     STORAGE = "storage"
     HYPERVISORS = "hypervisors"

@@ -140,7 +140,10 @@ def topology(cloud: Cloud, leases: Leases) -> Tree:
     tree = Tree(f"[bold]{cloud.name}[/]")
     for zone_name, zone in sorted(cloud.zones.items()):
         in_zone = tree.add(f"zone [bold]{zone_name}[/] ({zone.data_center})")
-        in_zone.add(f"zone switches  {' '.join(sorted(zone.zone_switches))}, outside through {zone.upstream.address}")
+        if zone.firewalls:
+            in_zone.add(f"firewalls      {' '.join(sorted(zone.firewalls))}, outside through {zone.upstream.address}")
+        way_out = "" if zone.firewalls else f", outside through {zone.upstream.address}"
+        in_zone.add(f"zone switches  {' '.join(sorted(zone.zone_switches))}{way_out}")
         for pod_name, pod in sorted(zone.pods.items()):
             in_pod = in_zone.add(f"pod [bold]{pod_name}[/]")
             in_pod.add(f"pod switches   {' '.join(sorted(pod.pod_switches))}")

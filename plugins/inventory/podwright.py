@@ -7,12 +7,13 @@ name: podwright
 short_description: The hosts and groups of a declared cloud
 description:
   - Reads the declaration of a cloud (C(cloud.yml), and C(cloud.d/*.yml) beside it), checks all of it and yields its
-    zone switches, pod switches, storage servers, hypervisors and routing appliances as hosts.
-  - Groups are C(zone_switches), C(pod_switches), C(storage_servers), C(hypervisors) and C(routing_appliances) by
-    kind, C(zone_ZONE) by zone, C(pod_ZONE_POD) by pod and C(account_ACCOUNT) for the routing appliances of an
-    account. Hyphens of names are underscores in the names of groups.
-  - A host has the variable C(ansible_host) only, which is its management address. The address of a routing appliance
-    is a lease, so that its group takes it from the host's desired state.
+    firewalls, zone switches, pod switches, storage servers, hypervisors and routing appliances as hosts.
+  - Groups are C(firewalls), C(zone_switches), C(pod_switches), C(storage_servers), C(hypervisors) and
+    C(routing_appliances) by kind, C(zone_ZONE) by zone, C(pod_ZONE_POD) by pod and C(account_ACCOUNT) for the routing
+    appliances of an account. Hyphens of names are underscores in the names of groups.
+  - A host has the variable C(ansible_host) only, which is its management address, or, in a zone with
+    C(management_reached_through), the address that stands for it there. The address of a routing appliance is a lease,
+    so that its group takes it from the host's desired state.
   - Every host has C(podwright_cloud_file), the path of the declaration, C(podwright_state_directory), where the plan is
     kept, and C(podwright_state), its desired state, which is read when it is first used.
   - A declaration that is wrong is refused with all its mistakes. Ansible goes on without hosts then, unless
@@ -64,7 +65,7 @@ if TYPE_CHECKING:
     from ansible.parsing.dataloader import DataLoader
 
 _STATE = "{{ lookup('podwright.cloud.desired_state', inventory_hostname) }}"
-_LEASED_ADDRESS = "{{ podwright_state.management_address }}"
+_LEASED_ADDRESS = "{{ podwright_state.reached_at | default(podwright_state.management_address) }}"
 
 
 class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]
@@ -107,7 +108,8 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]
         for device in views.devices(cloud):
             place = views.pod_group(device.zone, device.pod) if device.pod else views.zone_group(device.zone)
             self._add_host(device.name, views.KIND_GROUPS[device.kind], place)
-            self._set(device.name, "ansible_host", str(device.declared.management_address))
+            reached_at = views.reached_at(cloud.zones[device.zone], device.declared.management_address)
+            self._set(device.name, "ansible_host", str(reached_at))
 
     def _add_appliances(self, cloud: Cloud) -> None:
         kind = views.KIND_GROUPS["routing_appliance"]

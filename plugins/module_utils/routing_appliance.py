@@ -7,7 +7,6 @@ the change, `actions` says what they take, and the same keys make the diff.
 from __future__ import annotations
 
 import json
-import shlex
 import socket
 import time
 from collections.abc import Iterable, Mapping
@@ -16,18 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.podwright.cloud.plugins.module_utils import appliance_files as files
-from ansible_collections.podwright.cloud.plugins.module_utils import change_marker, managed_files, services
+from ansible_collections.podwright.cloud.plugins.module_utils import change_marker, managed_files, rollback, services
 from ansible_collections.podwright.cloud.plugins.module_utils.flat_state import Differences, State, file_texts
 from ansible_collections.podwright.cloud.plugins.module_utils.services import run
 
 _DNSMASQ, _FIREWALL, _NETWORKD = "podwright-dnsmasq.service", "podwright-firewall.service", "systemd-networkd.service"
 _LISTING = Path("/var/lib/podwright/firewall.listing")
 _PART = "routing-appliance"
-_ROLLBACK = Path("/var/lib/podwright/rollback.sh")
 _NETWORK_TIMEOUT_S = 20
-
-CONFIRM = f"systemctl stop podwright-rollback.timer; rm {_ROLLBACK}"
-"""The shell command that keeps a change for which `apply` armed a rollback; it fails when that has happened."""
 
 
 def desired(appliance: Mapping[str, Any]) -> State:
@@ -44,7 +39,7 @@ def desired(appliance: Mapping[str, Any]) -> State:
         "packet filter": "as loaded",
         "leases of other hosts": None,
         change_marker.INTERRUPTED: None,
-        "unconfirmed change": None,
+        rollback.UNCONFIRMED: None,
     }
 
 
@@ -64,7 +59,7 @@ def read(appliance: Mapping[str, Any]) -> State:
         "packet filter": _packet_filter(),
         "leases of other hosts": stale_leases(appliance["dhcp"]["hosts"], _text(files.LEASES)),
         **change_marker.read(_PART),
-        "unconfirmed change": "rolls back unless confirmed" if _ROLLBACK.exists() else None,
+        **rollback.read(),
     }
 
 
@@ -147,7 +142,7 @@ def apply(appliance: Mapping[str, Any], differences: Differences, rollback_after
     """Make the changes; run again after a crash, it does what the crash left out.
 
     Returns:
-        Whether the changes are taken back in `rollback_after_s` unless `CONFIRM` is run.
+        Whether the changes are taken back in `rollback_after_s` unless `rollback.CONFIRM` is run.
 
     Raises:
         RuntimeError: A program failed, or an address did not come up.
@@ -155,28 +150,11 @@ def apply(appliance: Mapping[str, Any], differences: Differences, rollback_after
     steps = actions(differences)
     with change_marker.under_way(_PART):
         if may_cut_off(steps):
-            _arm_rollback(differences, rollback_after_s)
+            rollback.arm(differences, _IN_FORCE, rollback_after_s)
         managed_files.write(file_texts(differences))
         for step in steps:
             _take(step, appliance, differences)
-    return _ROLLBACK.exists()
-
-
-def rollback_script(before: Mapping[str, str | None]) -> str:
-    """Write the shell script that puts files back as they were and has them in force."""
-    lines = [
-        f"rm -f {path}" if text is None else f"printf %s {shlex.quote(text)} >{path}"
-        for path, text in sorted(before.items())
-    ]
-    lines += [
-        f"if [ -e {files.FIREWALL} ]; then nft --file {files.FIREWALL}; else nft delete table inet podwright; fi",
-        f"nft list table inet podwright >{_LISTING}",
-        "systemctl daemon-reload",
-        "networkctl reload",
-        f"systemctl try-restart {_DNSMASQ}",
-        f"rm -f {_ROLLBACK}",
-    ]
-    return "".join(f"{line}\n" for line in ["#!/bin/sh", *lines])
+    return rollback.is_armed()
 
 
 def _ipv4(link: Mapping[str, Any]) -> str | None:
@@ -205,15 +183,14 @@ def _is_network(key: str) -> bool:
     return key.startswith(("/etc/systemd/network/", "addresses of", "default route"))
 
 
-def _arm_rollback(differences: Differences, after_s: int) -> None:
-    if change_marker.INTERRUPTED in differences and _ROLLBACK.exists():
-        script = _text(str(_ROLLBACK))  # it knows the files as they were before the run that was interrupted
-    else:
-        script = rollback_script({path: seen for path, (seen, _) in differences.items() if path.startswith("/")})
-    if _ROLLBACK.exists():
-        run("sh", "-c", CONFIRM)  # that this run reached the appliance confirms what an earlier one left armed
-    managed_files.write({str(_ROLLBACK): script}, mode=0o700)
-    run("systemd-run", "--collect", "--unit=podwright-rollback", f"--on-active={after_s}", "/bin/sh", str(_ROLLBACK))
+# How files that were put back come into force.
+_IN_FORCE = (
+    f"if [ -e {files.FIREWALL} ]; then nft --file {files.FIREWALL}; else nft delete table inet podwright; fi",
+    f"nft list table inet podwright >{_LISTING}",
+    "systemctl daemon-reload",
+    "networkctl reload",
+    f"systemctl try-restart {_DNSMASQ}",
+)
 
 
 def _take(step: str, appliance: Mapping[str, Any], changed: Iterable[str]) -> None:

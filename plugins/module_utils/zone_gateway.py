@@ -1,9 +1,6 @@
 """The L3 side of a zone switch: virtual addresses by keepalived, forwarding rules by nftables.
 
-Every file is podwright's as a whole. keepalived runs VRRPv3 (RFC 5798) with a
-virtual MAC per address, so that a failover moves no entry in any neighbour cache.
-A virtual MAC is an interface of its own (macvlan): a packet for the gateway comes in
-there, and one that is sent leaves by the interface below; the rules name both.
+Every file is podwright's as a whole.
 
 What is wanted and what is seen are one flat mapping each; the keys whose texts differ are the change, and `actions`
 says what they take.
@@ -17,28 +14,24 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network, collapse_addresse
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.podwright.cloud.plugins.module_utils import change_marker, managed_files, services
+from ansible_collections.podwright.cloud.plugins.module_utils import (
+    change_marker,
+    managed_files,
+    services,
+    virtual_routers,
+)
 from ansible_collections.podwright.cloud.plugins.module_utils.flat_state import Differences, State, file_texts
 
-KEEPALIVED_UNIT = "keepalived.service"
+KEEPALIVED_UNIT = virtual_routers.UNIT
 RULES_UNIT = "podwright-zone-gateway.service"
-KEEPALIVED_FILE = "/etc/keepalived/keepalived.conf"
+KEEPALIVED_FILE = virtual_routers.FILE
 RULES_FILE = "/etc/podwright/zone-gateway.nft"
 UNIT_FILE = f"/etc/systemd/system/{RULES_UNIT}"
 SYSCTL_FILE = "/etc/sysctl.d/50-podwright-zone-gateway.conf"
 FORWARDING_SWITCH = Path("/proc/sys/net/ipv4/ip_forward")
 TABLE = "podwright_zone"
 ICMP = 1  # protocol numbers, for not every host has the names (https://www.iana.org/assignments/protocol-numbers)
-VRRP = 112
-HEADER = "# Written by podwright; a change made here does not last.\n"
-
-# A switch that comes back takes over after its ports have joined the spanning tree again. It may be short, for a switch
-# that has lost its pods hands over by a lower priority, and the other one waits as long before it takes over.
-STARTUP_DELAY_S = 5
-PREEMPT_DELAY_S = 1
-
-# The first zone switch has priority 150, the second 100 (docs/desired-state.md).
-PRIORITY_GAP = 50
+HEADER = virtual_routers.HEADER
 
 Gateway = dict[str, Any]
 
@@ -110,13 +103,8 @@ def apply(differences: Differences) -> None:
 
 
 def keepalived(gateway: Gateway) -> str:
-    """Write keepalived.conf(5): one instance per virtual address, all moving together."""
-    addresses = sorted(gateway["virtual_addresses"], key=lambda item: str(item["interface"]))
-    if not addresses:
-        return HEADER + _GLOBAL_DEFINITIONS
-    members = "".join(f"        {item['interface']}\n" for item in addresses)
-    group = f"\nvrrp_sync_group zone {{\n    group {{\n{members}    }}\n{_tracking(gateway['tracked_ports'])}}}\n"
-    return HEADER + _GLOBAL_DEFINITIONS + group + "".join(_instance(item) for item in addresses)
+    """Write keepalived.conf(5) of the zone switch."""
+    return virtual_routers.configuration(gateway["virtual_addresses"], gateway["tracked_ports"])
 
 
 def rules(gateway: Gateway) -> str:
@@ -135,21 +123,6 @@ def rules(gateway: Gateway) -> str:
     return f"table inet {TABLE} {{\n" + "\n".join(chains) + "}\n"
 
 
-def virtual_interface(interface: str) -> str:
-    """Name the interface of a virtual MAC."""
-    return f"vrrp-{interface}"
-
-
-# Without a router_id, keepalived asks the DNS for the host's name and waits ten seconds where there is none.
-# Interfaces of Open vSwitch may come after keepalived at boot.
-_GLOBAL_DEFINITIONS = f"""global_defs {{
-    router_id podwright
-    vrrp_version 3
-    vrrp_startup_delay {STARTUP_DELAY_S}
-    dynamic_interfaces
-}}
-"""
-
 _RULES_UNIT_TEXT = f"""{HEADER}[Unit]
 Description=Forwarding rules of the zone
 Wants=network-pre.target
@@ -166,34 +139,6 @@ ExecReload=/usr/sbin/nft --file {RULES_FILE}
 [Install]
 WantedBy=multi-user.target
 """
-
-
-def _instance(item: dict[str, Any]) -> str:
-    """Write one VRRP instance; the length of its address is left out, for the interface below has the route."""
-    address = str(item["address"]).partition("/")[0]
-    return f"""
-vrrp_instance {item["interface"]} {{
-    interface {item["interface"]}
-    use_vmac {virtual_interface(item["interface"])}
-    state BACKUP
-    virtual_router_id {item["virtual_router_id"]}
-    priority {item["priority"]}
-    advert_int {item["advertisement_interval_ms"] / 1000:g}
-    preempt_delay {PREEMPT_DELAY_S}
-    virtual_ipaddress {{
-        {address}/32
-    }}
-}}
-"""
-
-
-def _tracking(ports: list[str]) -> str:
-    """Let a switch that has lost all of `ports`, and with them its pods, stand behind the other one."""
-    if not ports:
-        return ""
-    weight = -(PRIORITY_GAP // len(ports) + 1)
-    lines = "".join(f"        {port} weight {weight}\n" for port in sorted(ports))
-    return f"    track_interface {{\n{lines}    }}\n"
 
 
 def _intervals(networks: list[IPv4Network]) -> list[str]:
@@ -217,7 +162,7 @@ def _own_rules(interface: str, networks: list[str]) -> list[str]:
     ping = [f"iifname {interface} ip daddr {_set(networks)} meta l4proto {ICMP} accept"] if networks else []
     return [
         f"iifname {interface} ct state established,related accept",
-        f"iifname {interface} meta l4proto {VRRP} accept",
+        f"iifname {interface} meta l4proto {virtual_routers.PROTOCOL} accept",
         *ping,
         f"iifname {interface} drop",
     ]
@@ -229,8 +174,7 @@ def _chain(hook: str, policy: str, lines: list[str]) -> str:
 
 
 def _either(interface: str, virtual: dict[str, str]) -> str:
-    names = [interface, virtual_interface(interface)] if interface in virtual else [interface]
-    return _set([f'"{name}"' for name in names])
+    return _set([f'"{name}"' for name in virtual_routers.interfaces(interface, virtual)])
 
 
 def _set(members: list[str]) -> str:
@@ -250,7 +194,7 @@ def _validate(differences: Differences) -> None:
     Raises:
         RuntimeError: One of them refuses; the text is what it said.
     """
-    checks = {KEEPALIVED_FILE: ["keepalived", "--config-test", "--use-file"], RULES_FILE: ["nft", "--check", "--file"]}
+    checks = {KEEPALIVED_FILE: virtual_routers.CHECK, RULES_FILE: ("nft", "--check", "--file")}
     with tempfile.TemporaryDirectory(prefix="podwright-") as directory:
         for path, command in checks.items():
             if path in differences:

@@ -76,6 +76,9 @@ DEVICES = "devices"
 # The section of a segment's VRRP ids that the zone switches take first; every other virtual router takes others.
 GATEWAYS = "gateways"
 
+# In the transit network meet two virtual routers: with one id they would have one virtual MAC (RFC 5798 section 7.3).
+TRANSIT_ZONE_SWITCHES, TRANSIT_FIREWALLS = "transit/zone_switches", "transit/firewalls"
+
 # The provider's network has no VLAN id.
 UPSTREAM = "upstream"
 _UPSTREAM_ROUTER_ID = 1
@@ -276,13 +279,16 @@ def _vrrp_ids(cloud: Cloud) -> Iterator[Demand]:
         if not zone.zone_switches:
             continue
         yield _vrrp_id(f"{name}/{UPSTREAM}", UPSTREAM, _UPSTREAM_ROUTER_ID, f"zones.{name}.upstream")
+        if zone.transit is not None:
+            segment, usual = f"{name}/{zone.transit.vlan}", (zone.transit.vlan - 1) % 255 + 1
+            yield _vrrp_id(segment, TRANSIT_ZONE_SWITCHES, usual, f"zones.{name}.transit", TRANSIT_FIREWALLS)
         for pod_name, pod in sorted(zone.pods.items()):
             for purpose, network in routed(pod.networks).items():
                 path = f"zones.{name}.pods.{pod_name}.networks.{purpose}"
                 yield _vrrp_id(f"{name}/{network.vlan}", f"{pod_name}/{purpose}", (network.vlan - 1) % 255 + 1, path)
 
 
-def _vrrp_id(segment: str, router: str, usual: int, path: str) -> Demand:
+def _vrrp_id(segment: str, router: str, usual: int, path: str, *others: str) -> Demand:
     """An id for the zone switches' virtual router in a segment: the usual one, as long as nobody chooses another.
 
     Usual is what follows from the VLAN id, so that virtual MAC addresses, which follow from the
@@ -290,7 +296,8 @@ def _vrrp_id(segment: str, router: str, usual: int, path: str) -> Demand:
     """
     sections = divided([KINDS["vrrp_id"].values], dedicated={GATEWAYS: values_of(usual)})
     pool = Pool("vrrp_id", segment, sections, path)
-    return Demand(pool, [Request(router, VRRP_PURPOSE, None, (GATEWAYS, SHARED))])
+    requests = [Request(other, VRRP_PURPOSE) for other in others]
+    return Demand(pool, [Request(router, VRRP_PURPOSE, None, (GATEWAYS, SHARED)), *requests])
 
 
 def _for_network(placed: PlacedGuestNetwork, dedicated: Collection[str]) -> Request:
@@ -338,7 +345,8 @@ def _management_sections(network: Network, reserved: Iterable[int], devices: Ite
     """What is for routing appliances; and apart from that, what devices may have or do have."""
     leased = _addresses(network.lease_range)
     hosts = range(int(network.subnet.network_address) + 1, int(network.subnet.broadcast_address))
-    gateways = values_of(*_gateways(network, len(zone.zone_switches)))
+    firewalls = len(zone.firewalls) if zone.management_reached_through else 0
+    gateways = values_of(*_gateways(network, len(zone.zone_switches) + firewalls))
     for_appliances = divided(leased, reserved=values_of(*_gateways(network), *reserved))
     for_devices = disjoint([*without([hosts], [*leased, *gateways]), *values_of(*devices)])
     return for_appliances | ({DEVICES: for_devices} if for_devices else {})
@@ -383,10 +391,10 @@ def _addresses(*declared: AddressRange | None) -> list[range]:
     return [range(int(each.first), int(each.last) + 1) for each in declared if each]
 
 
-def _gateways(network: Network, zone_switches: int = _ZONE_SWITCHES) -> list[int]:
+def _gateways(network: Network, owners: int = _ZONE_SWITCHES) -> list[int]:
     if network.gateway is None:
         return []
-    return [int(network.gateway) + above for above in range(zone_switches + 1)]
+    return [int(network.gateway) + above for above in range(owners + 1)]
 
 
 def _macs(cloud: Cloud) -> Demand:

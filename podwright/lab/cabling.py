@@ -26,7 +26,10 @@ def lay(topology: Topology) -> list[str]:
         *(command for cable in topology.cables for command in _cable(cable)),
         f"ip netns add {OUTSIDE}",
         f"ip -n {OUTSIDE} link set lo up",
+        # Providers reach each other.
+        f"ip netns exec {OUTSIDE} sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'",
         *(command for number, provider in enumerate(topology.providers) for command in _provider(number, provider)),
+        *(f"ip route add {network} via {gateway}" for network, gateway in topology.routes),
     ]
 
 

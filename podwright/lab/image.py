@@ -9,6 +9,8 @@ _ANSIBLE = "python3 python3-apt python3-dbus python3-libvirt python3-lxml python
 _NETWORK = (
     "openvswitch-switch keepalived frr frr-pythontools nftables conntrack netconfd libyang-tools dnsmasq-base haproxy"
 )
+# kernel-libipsec, which encrypts where the kernel has no ESP, is among the extra plugins.
+_FIREWALL = "charon-systemd strongswan-swanctl libcharon-extra-plugins libstrongswan-standard-plugins"
 _STORAGE = "nfs-ganesha nfs-ganesha-vfs nfs-common rpcbind libnfs-utils tgt libiscsi-bin"
 _HYPERVISOR = (
     "libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-daemon-driver-storage-iscsi-direct libvirt-clients"
@@ -17,7 +19,7 @@ _HYPERVISOR = (
 
 HOST = Recipe(
     name="lab-host",
-    packages=tuple(" ".join((_BASE, _ANSIBLE, _NETWORK, _STORAGE, _HYPERVISOR)).split()),
+    packages=tuple(" ".join((_BASE, _ANSIBLE, _NETWORK, _FIREWALL, _STORAGE, _HYPERVISOR)).split()),
     files={"/etc/systemd/system-preset/00-lab.preset": "enable ssh.service\ndisable *\n"},
     commands=(
         # A host enables what its kind is sold with (podwright/lab/files/<kind>.units), Ansible the rest.

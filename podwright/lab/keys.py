@@ -47,13 +47,22 @@ def _public(path: Path) -> str:
 
 
 def _names(host: Host) -> list[str]:
-    address = str(host.address.ip)
+    address = str(host.reached_at)
     return [host.name, *(address if port == 22 else f"[{address}]:{port}" for port in host.ssh_ports)]
+
+
+def _way(host: Host) -> str:
+    """What is behind a firewall is reached from its own side, whether the firewall is configured or not."""
+    if host.translated is None:
+        return ""
+    relay = "exec 3<>/dev/tcp/127.0.0.1/22; cat <&3 & cat >&3; kill $!"
+    return f"    ProxyCommand nsenter --net=/run/netns/{host.name} bash -c '{relay}'\n"
 
 
 def _config(ssh: Path, hosts: Iterable[Host]) -> str:
     named = "".join(
-        f"Host {host.name}\n    HostName {host.address.ip}\n    HostKeyAlias {host.name}\n" for host in hosts
+        f"Host {host.name}\n    HostName {host.reached_at}\n    HostKeyAlias {host.name}\n{_way(host)}"
+        for host in hosts
     )
     return f"""{named}
 Host *

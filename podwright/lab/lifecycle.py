@@ -25,6 +25,7 @@ from podwright.lab.topology import Host, Topology, derive
 from podwright.lab.world import directory
 from podwright.model import load
 from podwright.model.cloud import Cloud
+from podwright.model.views import reached_at
 
 _BOOT_TIMEOUT_S = 90
 _START_TIMEOUT_S = 5
@@ -65,7 +66,7 @@ def up(cloud_file: Path, name: str, report: Report) -> None:
             power.on(name, process, topology, host, lock)
         step(f"{len(topology.hosts)} hosts have power")
         for host, complaint in _answers(name, process, topology.hosts):
-            step(f"{host.name} answers at {host.address.ip}{complaint}")
+            step(f"{host.name} answers at {host.reached_at}{complaint}")
 
 
 def down(name: str) -> None:
@@ -84,7 +85,7 @@ def status(name: str) -> list[dict[str, str]]:
         {
             "host": host.name,
             "kind": host.kind.replace("_", " "),
-            "address": str(host.address.ip),
+            "address": str(host.reached_at),
             "power": "on" if power.is_on(name, process, host) else "off",
         }
         for host in _recorded(name, process).hosts
@@ -227,10 +228,14 @@ def _start_outside(name: str, process: int) -> None:
 
 
 def _appliances(cloud: Cloud) -> list[IPv4Address]:
-    """Every management address that a routing appliance may get."""
-    pods = (pod for zone in cloud.zones.values() for pod in zone.pods.values())
-    ranges = (pod.networks.management.lease_range for pod in pods)
-    return [IPv4Address(n) for leases in ranges if leases for n in range(int(leases.first), int(leases.last) + 1)]
+    """Every address that a routing appliance may be reached at."""
+    return [
+        reached_at(zone, IPv4Address(number))
+        for zone in cloud.zones.values()
+        for pod in zone.pods.values()
+        if (leases := pod.networks.management.lease_range)
+        for number in range(int(leases.first), int(leases.last) + 1)
+    ]
 
 
 def _answers(name: str, process: int, hosts: Sequence[Host]) -> Iterator[tuple[Host, str]]:

@@ -12,7 +12,7 @@ from itertools import combinations
 from podwright.errors import LabError
 from podwright.model.cloud import Cloud, Zone
 from podwright.model.fields import Port
-from podwright.model.views import Device, DeviceKind, devices
+from podwright.model.views import Device, DeviceKind, devices, reached_at, zone_management_subnet
 
 # IFNAMSIZ of if.h(0P) is 16, with the NUL at the end.
 _INTERFACE_NAME_LENGTH = 15
@@ -29,13 +29,22 @@ class Bridge:
 
 @dataclass(frozen=True)
 class Host:
-    """A device as a container; `bridge` is the management network of its eth0, `ssh_ports` where it answers."""
+    """A device as a container; `bridge` is the management network of its eth0, `ssh_ports` where it answers.
+
+    Behind a firewall that translates, `translated` is the address that controllers know.
+    """
 
     name: str
     kind: DeviceKind
     address: IPv4Interface
     bridge: str
     ssh_ports: tuple[int, ...]
+    translated: IPv4Address | None = None
+
+    @property
+    def reached_at(self) -> IPv4Address:
+        """Where controllers find it."""
+        return self.translated or self.address.ip
 
 
 @dataclass(frozen=True)
@@ -77,6 +86,8 @@ class Topology:
     hosts: tuple[Host, ...]
     cables: tuple[LabCable, ...]
     providers: tuple[Provider, ...]
+    routes: tuple[tuple[IPv4Network, IPv4Address], ...] = ()
+    """what the controller reaches through firewalls, and their addresses"""
 
     def host(self, name: str) -> Host:
         """The host called `name`.
@@ -94,21 +105,28 @@ def derive(cloud: Cloud) -> Topology:
     """The lab of `cloud`.
 
     Raises:
-        LabError: A port cannot be an interface of Linux, or management networks overlap, so that one controller
+        LabError: A port cannot be an interface of Linux, or networks that the controller stands in overlap, so that it
             cannot reach all devices.
     """
     subnets = {device.name: _management_subnet(cloud, device) for device in devices(cloud)}
-    hosts = {device.name: _host(device, subnets[device.name]) for device in devices(cloud)}
-    management = {host.bridge: subnets[host.name] for host in hosts.values()}
+    hosts = {device.name: _host(cloud, device, subnets[device.name]) for device in devices(cloud)}
+    management = {host.bridge: subnets[host.name] for host in hosts.values() if not host.translated}
     _check(management, hosts)
+    behind = sorted({host.bridge for host in hosts.values() if host.translated})
     return Topology(
         bridges=(
             *(Bridge(name, _controller_address(subnet)) for name, subnet in management.items()),
+            *(Bridge(name, None) for name in behind),
             *(Bridge(_upstream_bridge(zone), None) for zone in cloud.zones),
         ),
         hosts=tuple(hosts.values()),
         cables=tuple(_cables(cloud, hosts)),
         providers=tuple(_provider(name, zone) for name, zone in cloud.zones.items()),
+        routes=tuple(
+            (reached.network, reached.address)
+            for zone in cloud.zones.values()
+            if (reached := zone.management_reached_through)
+        ),
     )
 
 
@@ -123,19 +141,28 @@ def _management_subnet(cloud: Cloud, device: Device) -> IPv4Network:
     zone = cloud.zones[device.zone]
     if device.pod:
         return zone.pods[device.pod].networks.management.subnet
-    # Zone switches stand in no pod: theirs is the /24 around their address.
-    prefix_length = max(24, zone.management_network.prefixlen)
-    return IPv4Network((device.declared.management_address, prefix_length), strict=False)
+    return zone_management_subnet(zone, device.declared.management_address)
 
 
-def _host(device: Device, subnet: IPv4Network) -> Host:
+def _host(cloud: Cloud, device: Device, subnet: IPv4Network) -> Host:
+    zone = cloud.zones[device.zone]
+    own = device.declared.management_address
+    is_at_controllers = device.kind == "firewall" and zone.management_reached_through is not None
+    bridge = (
+        f"ctl-{int(subnet.network_address):x}" if is_at_controllers else _management_bridge(device.zone, device.pod)
+    )
     return Host(
         name=device.name,
         kind=device.kind,
-        address=IPv4Interface((device.declared.management_address, subnet.prefixlen)),
-        bridge=interface_name("-".join(filter(None, ("mgmt", device.zone, device.pod)))),
+        address=IPv4Interface((own, subnet.prefixlen)),
+        bridge=bridge,
         ssh_ports=tuple(sorted({22, getattr(device.declared, "port", 22)})),
+        translated=None if (reached := reached_at(zone, own)) == own else reached,
     )
+
+
+def _management_bridge(zone: str, pod: str | None) -> str:
+    return interface_name("-".join(filter(None, ("mgmt", zone, pod))))
 
 
 def _controller_address(subnet: IPv4Network) -> IPv4Interface:
@@ -151,7 +178,7 @@ def _check(management: dict[str, IPv4Network], hosts: dict[str, Host]) -> None:
                 " networks at once; give each its own addresses"
             )
     for host in hosts.values():
-        if host.address == _controller_address(management[host.bridge]):
+        if host.bridge in management and host.address == _controller_address(management[host.bridge]):
             raise LabError(f"{host.name}: {host.address.ip} is the lab's controller; give the host another address")
 
 
@@ -167,12 +194,20 @@ def _cables(cloud: Cloud, hosts: dict[str, Host]) -> Iterator[LabCable]:
 
 
 def _socket(end: Port, other: Port, zone: str, hosts: dict[str, Host]) -> Socket:
-    if end.name is not None:
+    if end.name is not None and end.device in hosts:
         if not _PORT_NAME.fullmatch(end.name):
             raise LabError(f"{end}: not the name of an interface; give 1 to 15 letters, digits, dots, dashes")
         return Socket(end.device, end.name)
-    # Not a device: the provider, or the management network of whatever is at the other end.
-    return Socket(_upstream_bridge(zone) if end.device == "upstream" else hosts[other.device].bridge, None)
+    return Socket(_network(end, other, zone, hosts), None)
+
+
+def _network(end: Port, other: Port, zone: str, hosts: dict[str, Host]) -> str:
+    """The bridge of what is no device: the provider, or a management network; a firewall has ports to several."""
+    if end.device == "upstream":
+        return _upstream_bridge(zone)
+    if hosts[other.device].kind == "firewall":
+        return _management_bridge(zone, end.name)
+    return hosts[other.device].bridge
 
 
 def _provider(name: str, zone: Zone) -> Provider:

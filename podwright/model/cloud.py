@@ -11,20 +11,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    ValidatorFunctionWrapHandler,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, model_validator
 
+from podwright.model.declared import Declared
+from podwright.model.devices import LinuxDevice, ManagedDevice
+from podwright.model.edge import Firewall, FirewallRule, Transit, TranslatedManagement, Vpn
 from podwright.model.fields import (
-    SALVAGE,
     Address,
     Addresses,
     AddressRange,
@@ -43,45 +37,16 @@ from podwright.model.fields import (
     VlanId,
     VlanRange,
     VniRange,
-    salvaged,
     whole_number,
 )
 from podwright.switches.platforms import default_port, platform_names
 
-NetworkBackend = Literal["linux", "openvswitch"]
-Datapath = Literal["netdev", "system"]
 if TYPE_CHECKING:
     Platform = str
 else:
     Platform = Literal[platform_names()]
 
 AUTO_PREFIX_LENGTH = 24  # of a guest subnet that we choose
-
-
-class Declared(BaseModel):
-    """Whatever an operator declares: immutable, and no key that we do not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _complete(cls, value: Any, info: ValidationInfo) -> Any:
-        """Where we salvage: the keys that we know, None for those that are missing."""
-        if info.context != SALVAGE:
-            return value
-        declared = value if isinstance(value, dict) else {}
-        return {
-            key: declared.get(key) for key, field in cls.model_fields.items() if key in declared or field.is_required()
-        }
-
-    @field_validator("*", mode="wrap")
-    @classmethod
-    def _salvage(cls, value: Any, read: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
-        result = salvaged(value, read, info)
-        if result is None and info.context == SALVAGE and info.field_name:
-            empty: dict[Any, Any] = {Mapping: {}, tuple: ()}
-            return empty.get(get_origin(cls.model_fields[info.field_name].annotation))
-        return result
 
 
 class Image(Declared):
@@ -149,22 +114,6 @@ class PodNetworks(Declared):
     """the network of public addresses, by which customers reach the outside"""
     tunnel: Network | None = None
     """the network by which its hypervisors reach those of other pods, with guest networks in VXLAN (RFC 7348)"""
-
-
-class ManagedDevice(Declared):
-    """A device that the controller logs in to."""
-
-    management_address: Address
-    """the address that the controller logs in to"""
-
-
-class LinuxDevice(ManagedDevice):
-    """A device that runs Linux; its interface eth0 is for management and no cable of ours."""
-
-    network_backend: NetworkBackend = "linux"
-    """what makes its bonds, VLANs and bridges: the kernel's (systemd-networkd) or Open vSwitch"""
-    datapath: Datapath = "system"
-    """where Open vSwitch forwards: in the kernel (system) or in its own process (netdev)"""
 
 
 class ZoneSwitch(LinuxDevice):
@@ -294,7 +243,8 @@ class Pod(Declared):
 class Upstream(Declared):
     """The provider's network.
 
-    The zone switches own the addresses right above `address`, in the order of their names.
+    The firewalls, or where there are none the zone switches, own the addresses right above `address`, in the order of
+    their names.
     """
 
     network: Network4
@@ -302,7 +252,7 @@ class Upstream(Declared):
     gateway: Address
     """the provider's address"""
     address: Address
-    """our address, which the zone switches share (VRRP)"""
+    """our address, which they share (VRRP)"""
 
 
 class ApplianceShape(Declared):
@@ -315,7 +265,11 @@ class ApplianceShape(Declared):
 
 
 class Zone(Declared):
-    """Physically isolated from other zones; private addresses may repeat between zones."""
+    """Physically isolated from other zones; private addresses may repeat between zones.
+
+    With firewalls, cables `upstream` end there, and `management` at a firewall is the zone switches' management network
+    and `management:POD` that of a pod.
+    """
 
     data_center: Reference
     """the name of the data center that it stands in"""
@@ -331,6 +285,16 @@ class Zone(Declared):
     """the image and offering of routing appliances"""
     upstream: Upstream
     """the provider's network"""
+    firewalls: Mapping[Name, Firewall] = {}
+    """the firewalls, one or a pair; left out, the zone switches are the edge of the zone and filter nothing"""
+    transit: Transit | None = None
+    """the network between firewalls and zone switches"""
+    firewall_rules: Mapping[Name, FirewallRule] = {}
+    """who may connect through the firewalls"""
+    controllers: tuple[Network4, ...] = ()
+    """the networks that may log in to the firewalls and pass to management; left out, whoever reaches their eth0"""
+    management_reached_through: TranslatedManagement | None = None
+    """how controllers reach a management network that other zones have, too; left out, they stand in it"""
     zone_switches: Mapping[Name, ZoneSwitch]
     """the zone switches, usually a pair"""
     pods: Mapping[Name, Pod]
@@ -415,3 +379,5 @@ class Cloud(Declared):
     """the zones"""
     accounts: Mapping[Name, Account] = {}
     """the customers"""
+    vpns: Mapping[Name, Vpn] = {}
+    """the encrypted ways between zones"""

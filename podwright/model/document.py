@@ -20,8 +20,9 @@ KeyPath: TypeAlias = tuple[str | int, ...]
 # Where mappings of several files are merged; * is any name. Lists are joined.
 _MERGED = {
     (),
-    *((key,) for key in ("accounts", "data_centers", "images", "offerings", "zones")),
+    *((key,) for key in ("accounts", "data_centers", "images", "offerings", "vpns", "zones")),
     ("zones", "*"),
+    ("zones", "*", "firewall_rules"),
     ("zones", "*", "pods"),
 }
 _JOINED = {("zones", "*", "cables")}

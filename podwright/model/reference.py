@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from pydantic_core import PydanticUndefined
 
 from podwright.model import fields
-from podwright.model.cloud import Cloud, Declared
+from podwright.model.cloud import Cloud
+from podwright.model.declared import Declared
 
 _INTRODUCTION = """\
 # The inventory: every key of a declared cloud
@@ -22,8 +23,8 @@ This page is generated from `podwright/model/cloud.py`: `python -m podwright.mod
 
 A cloud is declared in `cloud.yml`. Files `cloud.d/*.yml` beside it belong to it, too, so that an account, a zone or a
 pod may have a file of its own: mappings of several files are joined (`images`, `offerings`, `data_centers`, `zones`,
-`accounts`, a zone's keys and its `pods`), and so are the `cables` of a zone. One thing stands in one file; declared
-twice, in one file or in two, it is a mistake. YAML anchors and `<<` work within a file.
+`accounts`, `vpns`, a zone's keys, its `pods` and its `firewall_rules`), and so are the `cables` of a zone. One thing
+stands in one file; declared twice, in one file or in two, it is a mistake. YAML anchors and `<<` work within a file.
 
 Paths of files on the controller (`administrator_key_file`, `state_directory`, `disk`, `kernel`, `initrd`) are relative
 to the file that they stand in, and `${NAME}` in them, and in `database`, is an environment variable.
@@ -41,16 +42,22 @@ What must hold beyond the keys:
   in the cloud and at most 63 characters long.
 - In a zone no two networks overlap and no two devices have one address. Zones may repeat each other's, and so may
   the guest networks of accounts. A guest network does not overlap what its pod routes.
-- Zone switches own the addresses right above each `gateway`, and above the upstream `address`, in the order of their
-  names. Lease ranges are free of addresses that are taken.
+- Zone switches own the addresses right above each `gateway`, in the order of their names. Those right above the
+  upstream `address` are the firewalls', or without any the zone switches'. Lease ranges are free of what is taken.
 - Management addresses of a pod's devices are in its management subnet, which is a part of the zone's
   `management_network`; those of zone switches are in the latter only.
 - Either a zone or each of its pods has `guest_vlans`, which are free of the VLAN ids of infrastructure. Those of
   management, public and tunnel networks differ between the pods of a zone, because the zone switches have them all.
 - A guest network that is in several pods needs `vnis` of its zone and a `tunnel` network in each of these pods, with a
   `tunnel_address` of each hypervisor there.
-- A zone switch has one cable `upstream`, a host one to each pod switch of its pod. `management` ends at pod switches.
+- The firewalls of a zone, or without any its zone switches, have one cable `upstream`, a host one to each pod switch of
+  its pod, a firewall one to each zone switch; zone switches behind firewalls are joined. `management` ends at pod
+  switches.
   On Linux devices interfaces have at most 15 characters (netdevice(7)) and eth0 has no cable.
+- With `management_reached_through` a firewall has a cable to `management` and to `management:POD` of each pod, and the
+  addresses right above those of the zone switches in the pods' management subnets. Where controllers stand, no two
+  zones have the same networks or addresses.
+- A VPN joins two zones with firewalls, and only networks that both may show: no address is on both of its sides.
 - An account has at most one guest network per zone, and its machines are in its own guest networks. A group of
   `anti_affinity` has no more machines than the pod has hypervisors that are for the account.
 - A hypervisor that is `dedicated_to` an account runs nothing of other accounts, and a pod that an account has a guest
@@ -77,6 +84,7 @@ _WORDS: dict[Any, str] = {
     fields.VlanRange: "VLAN id or range",
     fields.VniRange: "VNI or range",
     fields.PortRange: "TCP port or range",
+    fields.ServicePorts: "port or range",
     fields.AddressRange: "range of IPv4 addresses",
     fields.Addresses: "IPv4 address or range",
     fields.Cable: "cable",

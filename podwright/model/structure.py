@@ -10,7 +10,8 @@ from typing import Annotated, Any, get_args, get_origin
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from podwright.model.cloud import Cloud, Declared
+from podwright.model.cloud import Cloud
+from podwright.model.declared import Declared
 from podwright.model.document import Finding, KeyPath, shown
 from podwright.model.fields import SALVAGE, concealed
 

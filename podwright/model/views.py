@@ -7,6 +7,7 @@ in the same order on every run.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Address, IPv4Network
 from typing import Literal, NamedTuple
 
 from podwright.model.cloud import (
@@ -17,11 +18,14 @@ from podwright.model.cloud import (
     PodNetworks,
     PodSwitch,
     StorageServer,
+    Zone,
     ZoneSwitch,
 )
+from podwright.model.edge import Firewall
 
-DeviceKind = Literal["zone_switch", "pod_switch", "storage_server", "hypervisor"]
+DeviceKind = Literal["firewall", "zone_switch", "pod_switch", "storage_server", "hypervisor"]
 KIND_GROUPS: Mapping[str, str] = {
+    "firewall": "firewalls",
     "zone_switch": "zone_switches",
     "pod_switch": "pod_switches",
     "storage_server": "storage_servers",
@@ -70,13 +74,13 @@ class Domain(NamedTuple):
 
 
 class Device(NamedTuple):
-    """A device of the operator's own; `pod` is None for zone switches."""
+    """A device of the operator's own; `pod` is None for firewalls and zone switches."""
 
     name: str
     kind: DeviceKind
     zone: str
     pod: str | None
-    declared: ZoneSwitch | PodSwitch | StorageServer | Hypervisor
+    declared: Firewall | ZoneSwitch | PodSwitch | StorageServer | Hypervisor
 
 
 def infrastructure(networks: PodNetworks) -> dict[str, Network]:
@@ -125,6 +129,24 @@ def domains(cloud: Cloud) -> list[Domain]:
 def devices(cloud: Cloud) -> list[Device]:
     """Every declared device, by name."""
     return sorted(_devices(cloud), key=lambda device: device.name)
+
+
+def edge(zone: Zone) -> list[str]:
+    """Those that share a zone's address at the provider, by name: its firewalls, or else its zone switches."""
+    return sorted(zone.firewalls or zone.zone_switches)
+
+
+def zone_management_subnet(zone: Zone, address: IPv4Address) -> IPv4Network:
+    """The management network of devices that are in no pod: the /24 around one of their addresses, if not smaller."""
+    return IPv4Network((address, max(24, zone.management_network.prefixlen)), strict=False)
+
+
+def reached_at(zone: Zone, address: IPv4Address) -> IPv4Address:
+    """Where controllers reach what has a management address inside a zone."""
+    reached = zone.management_reached_through
+    if reached is None or address not in zone.management_network:
+        return address
+    return reached.network[int(address) - int(zone.management_network.network_address)]
 
 
 def domain_name(account: str, machine: str) -> str:
@@ -191,6 +213,8 @@ def _appliances(cloud: Cloud) -> Iterator[Domain]:
 
 def _devices(cloud: Cloud) -> Iterator[Device]:
     for zone_name, zone in cloud.zones.items():
+        for name, firewall in zone.firewalls.items():
+            yield Device(name, "firewall", zone_name, None, firewall)
         for name, zone_switch in zone.zone_switches.items():
             yield Device(name, "zone_switch", zone_name, None, zone_switch)
         for pod_name, pod in zone.pods.items():

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, ip_interface
 
-from podwright.observe.views import State, States, appliances, nics
+from podwright.observe.views import State, States, appliances, edges, nics
 
 _MANAGEMENT_PORT = "eth0"
 
@@ -104,10 +104,10 @@ def _forbidden_addresses(states: States) -> dict[str, list[tuple[str, str]]]:
 def _upstream_gateways(states: States) -> dict[str, list[str]]:
     """{zone: the provider's routers}, the nearest addresses that are not ours."""
     gateways: dict[str, set[str]] = {}
-    for state in states.values():
-        if state["kind"] == "zone_switch":
-            routes: Iterable[Mapping[str, str]] = state["network"]["routes"]
-            gateways.setdefault(state["zone"], set()).update(route["gateway"] for route in routes)
+    for state in edges(states).values():
+        routes: Iterable[Mapping[str, str]] = state["network"]["routes"]
+        ways_out = {route["gateway"] for route in routes if route["destination"] == "0.0.0.0/0"}
+        gateways.setdefault(state["zone"], set()).update(ways_out)
     return {zone: sorted(found) for zone, found in gateways.items()}
 
 

@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from podwright.observe.probes import expected_addresses, probes, watches
-from podwright.observe.views import Nic, State, States, appliances, nics
+from podwright.observe.views import Nic, State, States, appliances, edges, nics
 
 Frames = Mapping[str, Mapping[str, Mapping[str, Mapping[str, int]]]]
 """{device: {interface: {"macs": {source MAC: frames}, "addresses": {source address: packets}}}}"""
@@ -67,7 +67,14 @@ def _judge_devices(states: States, comparisons: Comparisons) -> Iterator[Finding
 
 
 # How many modules compare a device of each kind with its state.
-_COMPARISONS = {"pod_switch": 1, "zone_switch": 2, "storage_server": 2, "hypervisor": 2, "routing_appliance": 1}
+_COMPARISONS = {
+    "firewall": 2,
+    "zone_switch": 2,
+    "pod_switch": 1,
+    "storage_server": 2,
+    "hypervisor": 2,
+    "routing_appliance": 1,
+}
 
 
 def _as_planned(state: State) -> str:
@@ -80,6 +87,8 @@ def _as_planned(state: State) -> str:
             return f"has bridges {segments} and machines {', '.join(sorted(state['machines'])) or 'none'}"
         case "storage_server":
             return f"exports {state['storage']['export']} to {', '.join(state['storage']['clients'])} alone"
+        case "firewall":
+            return "lets pass what its rules allow, and holds its addresses and VPNs"
         case "zone_switch":
             return "holds its addresses, its part of the virtual ones, and its packet filter"
         case _:
@@ -156,15 +165,15 @@ def _judge_leaks(states: States, frames: Frames) -> Iterator[Finding]:
 
 def _judge_source_nat(states: States, frames: Frames) -> Iterator[Finding]:
     speaking = {nic.account for nic in nics(states) if nic.role == "machine"}
-    listening = {state["zone"] for state in states.values() if state["kind"] == "zone_switch"}
+    listening = {state["zone"] for state in edges(states).values()}
     for (account, zone), appliance in sorted(appliances(states).items()):
         if account not in speaking or zone not in listening:
             continue
         address = appliance["source_nat"]["address"]
         count = sum(
             frames.get(name, {}).get(port, {}).get("addresses", {}).get(address, 0)
-            for name, state in states.items()
-            if state["kind"] == "zone_switch" and state["zone"] == zone
+            for name, state in edges(states).items()
+            if state["zone"] == zone
             for port in state["network"]["routed_ports"]
         )
         yield Finding(Topic.SOURCE_NAT, account, f"leaves zone {zone} as {address}", count > 0, f"{count} packets")

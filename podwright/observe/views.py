@@ -52,6 +52,16 @@ def _broadcast_domain(state: State, segment: Mapping[str, Any]) -> tuple[str, in
     return f"{state['zone']}/{state['pod']}", segment["vlan"]
 
 
+def edges(states: States) -> dict[str, State]:
+    """Those by which each zone is joined to its provider: its firewalls, or else its zone switches."""
+    filtered = {state["zone"] for state in states.values() if state["kind"] == "firewall"}
+    return {
+        name: state
+        for name, state in states.items()
+        if state["kind"] == ("firewall" if state["zone"] in filtered else "zone_switch")
+    }
+
+
 def appliances(states: States) -> dict[tuple[str, str], State]:
     """What each routing appliance does: {(account, zone): the appliance part of its state}."""
     return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from podwright.model.views import Appliance, Domain
+from podwright.model.views import Appliance, Domain, reached_at
 from podwright.plan.ground import Ground
 from podwright.plan.state import DhcpHost, RoutingApplianceState, Services
 
@@ -15,16 +15,21 @@ _MTU_OVER_TUNNELS = 1500 - 50
 
 def routing_appliance_state(ground: Ground, appliance: Appliance) -> RoutingApplianceState:
     """The desired state of a routing appliance."""
-    return {
+    zone = ground.cloud.zones[appliance.zone]
+    address = ground.leases.management_addresses[appliance.name]
+    state: RoutingApplianceState = {
         "device": appliance.name,
         "kind": "routing_appliance",
         "zone": appliance.zone,
         "pod": appliance.pod,
         "account": appliance.account,
         "hypervisor": ground.leases.placements[appliance.name],
-        "management_address": str(ground.leases.management_addresses[appliance.name]),
+        "management_address": str(address),
         "appliance": _services(ground, appliance),
     }
+    if zone.management_reached_through is not None:
+        state["reached_at"] = str(reached_at(zone, address))
+    return state
 
 
 def credentials(ground: Ground, domain: Domain) -> dict[str, str]:

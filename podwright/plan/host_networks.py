@@ -1,10 +1,12 @@
-"""Networks of storage servers, hypervisors and zone switches."""
+"""Networks of storage servers, hypervisors and zone switches, and what those of firewalls have in common with them."""
 
 from __future__ import annotations
 
 from ipaddress import IPv4Address
 
-from podwright.model.cloud import Hypervisor, LinuxDevice, Network, Pod, StorageServer, Zone
+from podwright.model.cloud import Hypervisor, Network, Pod, StorageServer, Zone
+from podwright.model.devices import LinuxDevice
+from podwright.model.edge import Transit
 from podwright.model.views import Device, routed
 from podwright.plan import names
 from podwright.plan.ground import Ground, Link
@@ -46,18 +48,28 @@ def zone_switch_network(ground: Ground, device: Device) -> HostNetwork:
     zone = ground.zone_of(device)
     rank = zone_switch_rank(zone, device.name)
     upstream = upstream_port(ground, device)
-    network = _empty_network(device)
+    network = empty_network(device)
     network["trunks"] = {
         link.port: {"tagged": carried(ground, device, link), "bridge": _pod_bridge(zone.pods[link.far_pod])}
         for link in ground.links[device.name]
         if link.far_pod is not None
     }
+    if zone.transit is not None:
+        network["trunks"] |= {
+            link.port: {"tagged": carried(ground, device, link), "bridge": names.TRANSIT_BRIDGE}
+            for link in ground.links[device.name]
+            if link.far_kind in ("firewall", "zone_switch")
+        }
     network["spanning_tree"] = {"priority": _ZONE_SWITCH_PRIORITY}
     network["interfaces"] = {
         names.vlan_interface(declared.vlan): _own_interface(declared, description, rank, _pod_bridge(pod))
         for pod in zone.pods.values()
         for description, declared in routed(pod.networks).items()
     }
+    if zone.transit is not None:
+        transit = transit_interface(zone.transit, zone.transit.zone_switch_address, rank)
+        network["interfaces"] |= {name: {**each, "bridge": names.TRANSIT_BRIDGE} for name, each in transit.items()}
+        network["routes"] = [{"destination": "0.0.0.0/0", "gateway": str(zone.transit.firewall_address)}]
     if upstream is not None:
         address = own_address(zone.upstream.address, rank)
         network["routed_ports"] = {
@@ -80,8 +92,15 @@ def own_address(shared: IPv4Address, rank: int) -> IPv4Address:
     return shared + 1 + rank
 
 
+def transit_interface(transit: Transit, shared: IPv4Address, rank: int) -> dict[str, VlanInterface]:
+    """The interface of a firewall or a zone switch in the network between them, by its name."""
+    address = f"{own_address(shared, rank)}/{transit.subnet.prefixlen}"
+    interface: VlanInterface = {"vlan": transit.vlan, "addresses": [address], "description": "transit"}
+    return {names.vlan_interface(transit.vlan): interface}
+
+
 def upstream_port(ground: Ground, device: Device) -> Link | None:
-    """The first port of a zone switch that leads to the provider."""
+    """The first port of a firewall or a zone switch that leads to the provider."""
     return next((link for link in ground.links[device.name] if link.far.device == "upstream"), None)
 
 
@@ -89,7 +108,7 @@ def _host_network(ground: Ground, device: Device) -> HostNetwork:
     assert isinstance(device.declared, StorageServer | Hypervisor)
     storage = ground.pod_of(device).networks.storage
     members = [link.port for link in ground.links[device.name] if link.far_kind == "pod_switch"]
-    network = _empty_network(device)
+    network = empty_network(device)
     network["uplinks"] = {"members": members, "tagged": sorted(needed_by(ground, device))}
     network["interfaces"] = {
         names.vlan_interface(storage.vlan): {
@@ -101,7 +120,8 @@ def _host_network(ground: Ground, device: Device) -> HostNetwork:
     return network
 
 
-def _empty_network(device: Device) -> HostNetwork:
+def empty_network(device: Device) -> HostNetwork:
+    """A network with nothing in it, of the device's backend."""
     assert isinstance(device.declared, LinuxDevice)
     network: HostNetwork = {
         "backend": device.declared.network_backend,

@@ -30,6 +30,10 @@ def pod_bridge(management_vlan: int) -> str:
     return f"pod{management_vlan}"
 
 
+TRANSIT_BRIDGE = "transit"
+"""The bridge of a zone switch for the firewalls."""
+
+
 def vlan_interface(vlan: int) -> str:
     """The interface of a host in a VLAN: 8 characters at most."""
     return f"vlan{vlan}"

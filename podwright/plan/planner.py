@@ -8,6 +8,7 @@ from podwright.allocation.leases import Leases
 from podwright.model.cloud import Cloud
 from podwright.model.views import Device, DeviceKind, appliances
 from podwright.plan.appliances import routing_appliance_state
+from podwright.plan.firewalls import firewall_state
 from podwright.plan.ground import Ground, survey_ground
 from podwright.plan.machines import hypervisor_state
 from podwright.plan.state import State
@@ -16,6 +17,7 @@ from podwright.plan.switch_ports import pod_switch_state
 from podwright.plan.zone_gateways import zone_switch_state
 
 _STATE_OF: Mapping[DeviceKind, Callable[[Ground, Device], State]] = {
+    "firewall": firewall_state,
     "zone_switch": zone_switch_state,
     "pod_switch": pod_switch_state,
     "storage_server": storage_server_state,

@@ -127,6 +127,66 @@ class Gateway(TypedDict):
     forwarding: list[Forwarding]
 
 
+# firewalls
+
+
+class SharedAddress(VirtualAddress):
+    """An address that firewalls share; one that moves alone goes wherever its own interface works."""
+
+    moves_alone: bool
+
+
+class Pass(TypedDict):
+    """Who may connect to whom, or may not; null is any."""
+
+    name: str
+    direction: Literal["in", "out"]
+    action: Literal["allow", "deny"]
+    sources: list[str] | None
+    destinations: list[str] | None
+    protocol: Literal["icmp", "tcp", "udp"] | None
+    ports: list[str]
+
+
+class Translation(TypedDict):
+    """A network and the one that stands for it, address by address."""
+
+    network: str
+    reached_through: str
+
+
+class Management(TypedDict):
+    """What controllers, who come in by `interface`, may do; null is whoever comes in there."""
+
+    interface: str
+    controllers: list[str] | None
+    translation: Translation | None
+    ports: dict[str, str]
+
+
+class VpnEnd(TypedDict):
+    """A VPN, seen from one of its ends."""
+
+    local_address: str
+    remote_address: str
+    local_id: str
+    remote_id: str
+    local_networks: list[str]
+    remote_networks: list[str]
+
+
+class Firewall(TypedDict):
+    """What a zone lets pass at its edge."""
+
+    virtual_addresses: list[SharedAddress]
+    outside: list[str]
+    inside: list[str]
+    public_networks: list[str]
+    rules: list[Pass]
+    management: Management
+    vpns: dict[str, VpnEnd]
+
+
 # storage servers
 
 
@@ -284,6 +344,15 @@ class ZoneSwitchState(_Device):
     gateway: Gateway
 
 
+class FirewallState(_Device):
+    """One of those that all traffic into a zone and out of it passes."""
+
+    kind: Literal["firewall"]
+    pod: None
+    network: HostNetwork
+    firewall: Firewall
+
+
 class PodSwitchState(_Device):
     """One of the L2 pair of a pod."""
 
@@ -321,10 +390,11 @@ class RoutingApplianceState(_Device):
     pod: str
     account: str
     hypervisor: str
+    reached_at: NotRequired[str]
     appliance: Services
 
 
-State = ZoneSwitchState | PodSwitchState | StorageServerState | HypervisorState | RoutingApplianceState
+State = FirewallState | ZoneSwitchState | PodSwitchState | StorageServerState | HypervisorState | RoutingApplianceState
 
 
 def canonical(state: State) -> str:

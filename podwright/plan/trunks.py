@@ -33,18 +33,28 @@ def used_in_pod(ground: Ground, zone: str, pod: str) -> set[int]:
     return guests | {network.vlan for network in infrastructure(networks).values()}
 
 
+def transit_of(ground: Ground, device: Device) -> set[int]:
+    """The VLAN between the firewalls and the zone switches of a device's zone, if there is one."""
+    transit = ground.zone_of(device).transit
+    return {transit.vlan} if transit else set()
+
+
 def _routed_in_pod(ground: Ground, zone: str, pod: str) -> set[int]:
     return {network.vlan for network in routed(ground.cloud.zones[zone].pods[pod].networks).values()}
 
 
 def _carried(ground: Ground, device: Device, link: Link) -> set[int]:
+    if "firewall" in (device.kind, link.far_kind):
+        return transit_of(ground, device)
     if device.kind in ("storage_server", "hypervisor"):
         return needed_by(ground, device)
     if link.far_kind in ("storage_server", "hypervisor"):
         return needed_by(ground, ground.devices[link.far.device])
     pods = {pod for pod in (device.pod, link.far_pod) if pod is not None}
-    if len(pods) != 1:
-        return set()  # between pods, and between zone switches, there is layer 3 only
+    if not pods:
+        return transit_of(ground, device)
+    if len(pods) > 1:
+        return set()  # between pods there is layer 3 only
     pod = pods.pop()
     if "zone_switch" in (device.kind, link.far_kind):
         return _routed_in_pod(ground, device.zone, pod)

@@ -28,9 +28,14 @@ def zone_switch_state(ground: Ground, device: Device) -> ZoneSwitchState:
     }
 
 
+def priority_of(rank: int) -> int:
+    """The VRRP priority of the first device by name (rank 0) and of those after it."""
+    return max(1, _FIRST_PRIORITY - _PRIORITY_STEP * rank)
+
+
 def _gateway(ground: Ground, device: Device) -> Gateway:
     zone = ground.zone_of(device)
-    priority = max(1, _FIRST_PRIORITY - _PRIORITY_STEP * zone_switch_rank(zone, device.name))
+    priority = priority_of(zone_switch_rank(zone, device.name))
     upstream = upstream_port(ground, device)
     networks = sorted(
         (
@@ -44,7 +49,7 @@ def _gateway(ground: Ground, device: Device) -> Gateway:
         router: value for (of_zone, router), value in ground.leases.vrrp_ids.items() if of_zone == device.zone
     }
     addresses = [
-        _virtual_address(
+        virtual_address(
             names.vlan_interface(network.vlan),
             f"{network.gateway}/{network.subnet.prefixlen}",
             router_ids[router],
@@ -53,9 +58,14 @@ def _gateway(ground: Ground, device: Device) -> Gateway:
         for network, router in networks
     ]
     outside = []
+    if zone.transit is not None:
+        inner = names.vlan_interface(zone.transit.vlan)
+        shared = f"{zone.transit.zone_switch_address}/{zone.transit.subnet.prefixlen}"
+        addresses.append(virtual_address(inner, shared, router_ids["transit/zone_switches"], priority))
+        outside = [inner]
     if upstream is not None:
         shared = f"{zone.upstream.address}/{zone.upstream.network.prefixlen}"
-        addresses.append(_virtual_address(upstream.port, shared, router_ids["upstream"], priority))
+        addresses.append(virtual_address(upstream.port, shared, router_ids["upstream"], priority))
         outside = [upstream.port]
     public, tunnels = _interfaces(zone, "public"), _interfaces(zone, "tunnel")
     return {
@@ -70,7 +80,8 @@ def _interfaces(zone: Zone, purpose: str) -> list[str]:
     return [names.vlan_interface(vlan) for vlan in sorted(network.vlan for network in networks if network)]
 
 
-def _virtual_address(interface: str, address: str, router_id: int, priority: int) -> VirtualAddress:
+def virtual_address(interface: str, address: str, router_id: int, priority: int) -> VirtualAddress:
+    """An address that the devices of one rank each share, of which the highest priority answers."""
     return {
         "interface": interface,
         "address": address,
@@ -81,5 +92,5 @@ def _virtual_address(interface: str, address: str, router_id: int, priority: int
 
 
 def _forwarding(interfaces: list[str]) -> list[Forwarding]:
-    """Each reaches all others: public networks and the provider, and tunnel networks among themselves."""
+    """Each reaches all others: public networks and the way out, and tunnel networks among themselves."""
     return [{"from": near, "to": far} for near, far in permutations(interfaces, 2)]

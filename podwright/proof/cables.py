@@ -11,6 +11,8 @@ from podwright.model.views import Device
 from podwright.proof.ownership import management, upstream
 from podwright.proof.wiring import Attachment, Point, Wiring
 
+_OUTSIDE = ("upstream", "management")
+
 
 class Dangling(NamedTuple):
     """Frames that leave a port and do not arrive."""
@@ -42,12 +44,12 @@ def _end(zone: str, devices: Mapping[str, Device], wiring: Wiring, near: Port, f
     """One end of a cable: what leaves `near`."""
     assert near.name is not None
     leaving = wiring.passing.get((near.device, near.name), set())
-    if far.name is None:
+    if far.device in _OUTSIDE:
         _lead_outside(
             zone, devices[near.device], wiring, [Point(near.device, near.name, tag) for tag in _sorted(leaving)], far
         )
         return []
-    if far.device not in devices:
+    if far.device not in devices or far.name is None:
         return []  # it was not read, which is a doubt already
     arriving = wiring.passing.get((far.device, far.name), set())
     for tag in _sorted(leaving & arriving):
@@ -59,7 +61,8 @@ def _end(zone: str, devices: Mapping[str, Device], wiring: Wiring, near: Port, f
 
 
 def _lead_outside(zone: str, device: Device, wiring: Wiring, points: Iterable[Point], far: Port) -> None:
-    owner = upstream(zone) if far.device == "upstream" else management(zone, device.pod or "")
+    # A firewall has a cable to the management network of each pod: `management:POD`.
+    owner = upstream(zone) if far.device == "upstream" else management(zone, far.name or device.pod)
     outside = Point(far.device, owner.name)
     wiring.attachments.append(Attachment(outside, owner))
     wiring.joins += [(point, outside) for point in points]

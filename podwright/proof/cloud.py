@@ -21,6 +21,7 @@ from podwright.proof.wiring import Wiring
 from podwright.rendering.rendered_files import Configurations
 
 _WIRING_OF: Mapping[str, Callable[[Any, Mapping[str, str], Ownership], Wiring]] = {
+    "firewall": network_wiring,
     "zone_switch": network_wiring,
     "pod_switch": pod_switch_wiring,
     "storage_server": network_wiring,

@@ -19,6 +19,8 @@ def network_wiring(device: Device, files: Mapping[str, str], ownership: Ownershi
     """Read the network of a Linux device, and who is in it by the addresses that it has."""
     links = _Links(device, unit_files(files, ".netdev"), unit_files(files, ".network"))
     wiring = switch_wiring(device.name, device.zone, files)
+    for name in links.netdevs:  # what networkd makes has no cable, also where Open vSwitch has it for a port
+        wiring.passing.pop((device.name, name), None)
     in_switch = {name for _, name in wiring.passing}
     for name, bond in links.bonds.items():
         links.members[name] = [member for member in bond if member not in in_switch]

@@ -47,7 +47,10 @@ class Ownership:
 
 
 def _networks(cloud: Cloud, zone_name: str) -> list[tuple[IPv4Network, str | None, Owner]]:
-    """(subnet, pod, owner) of each network of the infrastructure in a zone; the provider's is in no pod."""
+    """(subnet, pod, owner) of each network of the infrastructure in a zone; the provider's and others are in no pod.
+
+    Narrow ones come first: the management network of the zone holds those of its pods.
+    """
     zone = cloud.zones[zone_name]
     networks: list[tuple[IPv4Network, str | None, Owner]] = [
         (zone.upstream.network, None, upstream(zone_name)),
@@ -55,7 +58,9 @@ def _networks(cloud: Cloud, zone_name: str) -> list[tuple[IPv4Network, str | Non
     for pod_name, pod in sorted(zone.pods.items()):
         for purpose, network in infrastructure(pod.networks).items():
             networks.append((network.subnet, pod_name, Owner(purpose, f"{zone_name}/{pod_name}")))
-    return networks
+    if zone.transit is not None:
+        networks.append((zone.transit.subnet, None, Owner("transit", zone_name)))
+    return [*networks, (zone.management_network, None, management(zone_name, None))]
 
 
 def upstream(zone: str) -> Owner:
@@ -63,6 +68,6 @@ def upstream(zone: str) -> Owner:
     return Owner("upstream", zone)
 
 
-def management(zone: str, pod: str) -> Owner:
-    """The management network of a pod."""
-    return Owner("management", f"{zone}/{pod}")
+def management(zone: str, pod: str | None) -> Owner:
+    """The management network of a pod, or of what is in no pod."""
+    return Owner("management", f"{zone}/{pod}" if pod else zone)

@@ -9,6 +9,7 @@ from ansible_collections.podwright.cloud.plugins.module_utils.errors import Devi
 
 from podwright.errors import PlanError, PodwrightError
 from podwright.plan.state import State
+from podwright.rendering.firewall import firewall_files
 from podwright.rendering.hypervisor import hypervisor_files
 from podwright.rendering.pod_switch import pod_switch_files
 from podwright.rendering.routing_appliance import routing_appliance_files
@@ -16,6 +17,7 @@ from podwright.rendering.storage_server import storage_server_files
 from podwright.rendering.zone_switch import zone_switch_files
 
 _FILES_OF: Mapping[str, Callable[[Any], dict[str, str]]] = {
+    "firewall": firewall_files,
     "zone_switch": zone_switch_files,
     "pod_switch": pod_switch_files,
     "storage_server": storage_server_files,

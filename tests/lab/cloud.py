@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import shlex
 import shutil
 import sqlite3
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.lab.lab import ROOT, Lab
+from tests.lab.lab import Lab
 
 PODWRIGHT = str(Path(sys.executable).with_name("podwright"))
 
@@ -64,15 +67,30 @@ class Cloud:
     def domains(self, hypervisor: str) -> set[str]:
         return set(self.lab.ssh(hypervisor, "virsh list --all --name").split())
 
+    def in_machine(self, hypervisor: str, domain: str, *argv: str) -> str:
+        """Run a command in a machine through its guest agent; what it printed."""
+        run = {"path": argv[0], "arg": argv[1:], "capture-output": True}
+        pid = self._agent(hypervisor, domain, "guest-exec", run)["pid"]
+        for _ in range(40):
+            status = self._agent(hypervisor, domain, "guest-exec-status", {"pid": pid})
+            if status["exited"]:
+                return base64.b64decode(status.get("out-data", "")).decode()
+            time.sleep(0.5)
+        raise AssertionError(f"{argv} did not end in {domain}")
+
+    def _agent(self, hypervisor: str, domain: str, execute: str, arguments: dict[str, Any]) -> Any:
+        request = shlex.quote(json.dumps({"execute": execute, "arguments": arguments}))
+        return json.loads(self.lab.ssh(hypervisor, f"virsh qemu-agent-command {domain} {request}"))["return"]
+
     def bridges(self, hypervisor: str) -> set[str]:
         return set(self.lab.ssh(hypervisor, "ovs-vsctl list-br").split())
 
 
 def declared(lab: Lab, directory: Path) -> Cloud:
     """The lab's cloud with a copy of its inventory below `directory`."""
-    inventory = directory / "lab"
-    shutil.copytree(ROOT / "inventories/lab", inventory)
-    (inventory / "cloud.d").mkdir()
+    inventory = directory / "inventory"
+    shutil.copytree(lab.cloud_file.parent, inventory)
+    (inventory / "cloud.d").mkdir(exist_ok=True)
     return Cloud(lab, inventory)
 
 

@@ -13,6 +13,7 @@ from podwright.lab import world
 
 ROOT = Path(__file__).resolve().parents[2]
 CLOUD = ROOT / "inventories/lab/cloud.yml"
+TWO_ZONES = ROOT / "inventories/two-zones/cloud.yml"
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Lab:
     """A lab by its name."""
 
     name: str
+    cloud_file: Path = CLOUD
 
     @property
     def directory(self) -> Path:
@@ -32,7 +34,7 @@ class Lab:
         return process
 
     def up(self) -> None:
-        labs.up(CLOUD, self.name, _say)
+        labs.up(self.cloud_file, self.name, _say)
 
     def down(self) -> None:
         labs.down(self.name)

@@ -5,11 +5,8 @@ Every chapter starts where the one before left the lab.
 
 from __future__ import annotations
 
-import base64
-import json
 import os
 import re
-import shlex
 import signal
 import subprocess
 import sys
@@ -114,7 +111,7 @@ def test_outside_sees_the_account_and_not_the_machine(cloud: Cloud):
     """The provider's own log of who called, beside what verify counted on our ports."""
     for account, public in (("acme", "203.0.113.11"), ("globex", "203.0.113.12")):
         hypervisor = next(h for h in HYPERVISORS if f"{account}-web1" in cloud.domains(h))
-        answer = _in_machine(cloud, hypervisor, f"{account}-web1", "wget", "-q", "-O", "-", "http://198.51.100.254/")
+        answer = cloud.in_machine(hypervisor, f"{account}-web1", "wget", "-q", "-O", "-", "http://198.51.100.254/")
         assert answer.strip() == public
 
 
@@ -123,10 +120,10 @@ def test_a_guest_network_is_one_in_both_pods(cloud: Cloud):
     vlans = {(pool, scope): value for pool, scope, holder, _, value in cloud.leases() if holder == "acme/default"}
     assert {("guest_vlan", "east/p1"), ("guest_vlan", "east/p2"), ("vni", "east")} <= vlans.keys()
     hypervisor = next(h for h in HYPERVISORS if "acme-web1" in cloud.domains(h))
-    mtu = _in_machine(cloud, hypervisor, "acme-web1", "cat", "/sys/class/net/eth0/mtu").strip()
+    mtu = cloud.in_machine(hypervisor, "acme-web1", "cat", "/sys/class/net/eth0/mtu").strip()
     assert mtu == "1450"
     payload = str(int(mtu) - 28)  # less the headers of IPv4 and ICMP
-    told = _in_machine(cloud, hypervisor, "acme-web1", "ping", "-c", "10", "-i", "0.2", "-s", payload, "db1")
+    told = cloud.in_machine(hypervisor, "acme-web1", "ping", "-c", "10", "-i", "0.2", "-s", payload, "db1")
     assert "10 packets transmitted, 10 packets received, 0% packet loss" in told
 
 
@@ -369,20 +366,3 @@ def _read_until(lines: Iterator[str], play: str, task: str) -> bool:
         if playing and line.startswith("TASK [") and task in line:
             return True
     return False
-
-
-def _in_machine(cloud: Cloud, hypervisor: str, domain: str, *argv: str) -> str:
-    """Run a command in a machine through its guest agent; what it printed."""
-    run = {"path": argv[0], "arg": argv[1:], "capture-output": True}
-    pid = _agent(cloud, hypervisor, domain, "guest-exec", run)["pid"]
-    for _ in range(40):
-        status = _agent(cloud, hypervisor, domain, "guest-exec-status", {"pid": pid})
-        if status["exited"]:
-            return base64.b64decode(status.get("out-data", "")).decode()
-        time.sleep(0.5)
-    raise AssertionError(f"{argv} did not end in {domain}")
-
-
-def _agent(cloud: Cloud, hypervisor: str, domain: str, execute: str, arguments: dict[str, Any]) -> Any:
-    request = shlex.quote(json.dumps({"execute": execute, "arguments": arguments}))
-    return json.loads(cloud.lab.ssh(hypervisor, f"virsh qemu-agent-command {domain} {request}"))["return"]

@@ -77,7 +77,17 @@ def test_a_device_has_its_management_address_and_nothing_else(inventory: Invento
 
 def test_an_appliance_takes_its_address_from_its_state(inventory: InventoryData) -> None:
     assert "ansible_host" not in inventory.hosts["acme-east-router"].vars
-    assert inventory.groups["routing_appliances"].vars == {"ansible_host": "{{ podwright_state.management_address }}"}
+    assert inventory.groups["routing_appliances"].vars == {
+        "ansible_host": "{{ podwright_state.reached_at | default(podwright_state.management_address) }}"
+    }
+
+
+def test_behind_a_firewall_a_device_has_the_address_that_stands_for_its_own(tmp_path: Path) -> None:
+    case = yaml.safe_load((ROOT / "tests/cases/inventories/good/firewall.yml").read_text())
+    inventory = parse(write(case, tmp_path))
+    found = {name: inventory.hosts[name].vars["ansible_host"] for name in ("west-f1", "west-p1-h1", "east-p1-h1")}
+    assert found == {"west-f1": "10.255.0.12", "west-p1-h1": "10.202.1.31", "east-p1-h1": "10.64.1.31"}
+    assert members(inventory, "firewalls") == ["west-f1"]
 
 
 def test_every_host_knows_the_declaration_and_its_plan(inventory: InventoryData, tmp_path: Path) -> None:

@@ -9,16 +9,18 @@ from dataclasses import dataclass
 from podwright.model.checks.declaration import Declaration
 from podwright.model.cloud import Zone
 from podwright.model.document import Finding, KeyPath
-from podwright.model.fields import Port
+from podwright.model.fields import Cable, Port
 from podwright.model.structure import alternative
+from podwright.model.views import edge
 
 # netdevice(7): IFNAMSIZ is 16 with the terminating null byte.
 _LONGEST_INTERFACE = 15
 _MANAGEMENT_INTERFACE = "eth0"
 
-# Ends without a port, and the kind of device that may have one at the other end.
-_OUTSIDE = {"upstream": "zone_switches", "management": "pod_switches"}
+# Ends without a port.
+_OUTSIDE = ("upstream", "management")
 _WORDS = {
+    "firewalls": "a firewall",
     "zone_switches": "a zone switch",
     "pod_switches": "a pod switch",
     "storage_servers": "a storage server",
@@ -51,7 +53,11 @@ def check(declaration: Declaration) -> Iterator[Finding]:
 
 def _devices(zone_name: str, zone: Zone) -> dict[str, _Device]:
     base: KeyPath = ("zones", zone_name)
-    declared = [(name, _Device("zone_switches", None, (*base, "zone_switches", name))) for name in zone.zone_switches]
+    declared = [
+        (name, _Device(kind, None, (*base, kind, name)))
+        for kind in ("firewalls", "zone_switches")
+        for name in getattr(zone, kind)
+    ]
     for pod_name, pod in zone.pods.items():
         for kind in ("pod_switches", *_HOSTS):
             path = (*base, "pods", pod_name, kind)
@@ -82,7 +88,7 @@ def _ends(declaration: Declaration, name: str, zone: Zone, zones: dict[str, dict
             device = zones[name].get(end.device)
             if end.device in _OUTSIDE:
                 if end.name:
-                    yield Finding(path, str(end), "an end", f"{end.device} has no ports: write {end.device}")
+                    yield from _named_outside(path, end, cable, name, zone)
             elif device is None:
                 if not _unreadable(declaration, name):
                     yield _unknown_device(path, end, name, zones)
@@ -93,6 +99,15 @@ def _ends(declaration: Declaration, name: str, zone: Zone, zones: dict[str, dict
                 if (first := users.setdefault(end, path)) != path:
                     remedy = f"{declaration.where(first)} is in it: take another"
                     yield Finding(path, str(end), "a free port", remedy)
+
+
+def _named_outside(path: KeyPath, end: Port, cable: Cable, zone_name: str, zone: Zone) -> Iterator[Finding]:
+    """What is no device has no ports; but a firewall reaches the management network of each pod out of band."""
+    if end.device != "management" or not any(other.device in zone.firewalls for other in cable.ends):
+        yield Finding(path, str(end), "an end", f"{end.device} has no ports: write {end.device}")
+    elif end.name not in zone.pods:
+        known = ["management", *(f"management:{pod}" for pod in sorted(zone.pods))]
+        yield Finding(path, str(end), f"a management network of {zone_name}", f"write {alternative(str(end), known)}")
 
 
 def _unreadable(declaration: Declaration, zone_name: str) -> bool:
@@ -136,16 +151,25 @@ def _pairs(zone_name: str, zone: Zone, devices: dict[str, _Device]) -> Iterator[
         shown = f"{cable.a} to {cable.b}"
         if len(outside) == 2 or cable.a.device == cable.b.device:
             yield Finding(path, shown, "a cable between two devices", "correct one end")
-        elif outside and known and known[0].kind != _OUTSIDE[outside[0].device]:
-            kind = _WORDS[_OUTSIDE[outside[0].device]]
-            remedy = f"{outside[0].device} ends at {kind}: correct the other end"
-            yield Finding(path, shown, f"a cable of {kind}", remedy)
+        elif outside and known and known[0].kind not in (kinds := _kinds_at(outside[0].device, zone)):
+            words = " or ".join(_WORDS[kind] for kind in kinds)
+            remedy = f"{outside[0].device} ends at {words}: correct the other end"
+            yield Finding(path, shown, f"a cable of {words}", remedy)
         elif len(known) == 2 and (misfit := _unjoinable(*known)):
             yield Finding(path, shown, "a cable that a zone has", misfit)
 
 
+def _kinds_at(end: str, zone: Zone) -> tuple[str, ...]:
+    """The kinds of device that a cable leads to from `upstream` or `management`."""
+    if end == "upstream":
+        return ("firewalls",) if zone.firewalls else ("zone_switches",)
+    return ("pod_switches", "firewalls") if zone.management_reached_through else ("pod_switches",)
+
+
 def _unjoinable(a: _Device, b: _Device) -> str | None:
     kinds = {a.kind, b.kind}
+    if "firewalls" in kinds and "zone_switches" not in kinds:
+        return "a firewall is joined to zone switches only: remove the cable or correct an end"
     if kinds & set(_HOSTS) and (a.pod != b.pod or "pod_switches" not in kinds):
         return "a host is joined to the switches of its pod only: remove the cable or correct an end"
     if a.pod and b.pod and a.pod != b.pod:
@@ -156,26 +180,35 @@ def _unjoinable(a: _Device, b: _Device) -> str | None:
 def _missing(
     zone_name: str, zone: Zone, devices: dict[str, _Device], doubtful: Collection[str | int]
 ) -> Iterator[Finding]:
-    """A zone switch has one cable upstream; a host has one to each switch of its pod.
+    """The edge of a zone has one cable upstream, a firewall one to each zone switch, a host one to each pod switch.
 
     The devices of `doubtful` cables (by index) may have what they seem to miss.
     """
     joined: Counter[tuple[str, str]] = Counter()
     for cable in zone.cables:
-        a, b = (end.device for end in cable.ends)
-        joined[a, b] += 1
-        joined[b, a] += 1
+        for near, far in (cable.ends, cable.ends[::-1]):
+            joined[near.device, str(far) if far.device in _OUTSIDE else far.device] += 1
     unsure = {end.device for index in doubtful for end in zone.cables[int(index)].ends}
     base = f"zones.{zone_name}.cables"
     for name, device in devices.items():
-        peers: list[str] = []
-        if device.kind == "zone_switches":
-            peers = ["upstream"]
-        elif device.kind in _HOSTS and device.pod:
-            peers = sorted(zone.pods[device.pod].pod_switches)
-        for peer in peers:
+        for peer in _peers(name, device, zone):
             if joined[name, peer] == 0 and not unsure & {name, peer}:
                 yield Finding(device.path, None, f"a cable to {peer}", f"add it to {base}")
             elif joined[name, peer] > 1:
                 found = f"{joined[name, peer]} cables to {peer}"
                 yield Finding(device.path, found, "exactly one", f"remove all but one from {base}")
+
+
+def _peers(name: str, device: _Device, zone: Zone) -> list[str]:
+    """What a device must have exactly one cable to."""
+    if device.kind in _HOSTS and device.pod:
+        return sorted(zone.pods[device.pod].pod_switches)
+    peers = ["upstream"] if name in edge(zone) else []
+    if device.kind == "firewalls":
+        peers += sorted(zone.zone_switches)
+        if zone.management_reached_through:
+            peers += ["management", *(f"management:{pod}" for pod in sorted(zone.pods))]
+    if device.kind == "zone_switches" and zone.firewalls:
+        # Their pairs meet in the transit network, wherever a firewall's bond leads.
+        peers += sorted(set(zone.zone_switches) - {name})
+    return peers

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from podwright.model.checks.declaration import Declaration
+from podwright.model.cloud import Pod, Zone
 from podwright.model.document import Finding, KeyPath
 from podwright.model.views import KIND_GROUPS, account_group, appliance_name, domain_name, pod_group, zone_group
 
@@ -38,12 +39,9 @@ def _hosts(declaration: Declaration) -> Iterator[Finding]:
 def _host_names(declaration: Declaration) -> Iterator[tuple[str, KeyPath, str]]:
     """(name, path of what has it, the name as a message shows it) of all hosts and domains."""
     for zone_name, zone in declaration.cloud.zones.items():
-        for name in zone.zone_switches:
-            yield name, ("zones", zone_name, "zone_switches", name), name
+        yield from _device_names(zone, ("zones", zone_name), ("firewalls", "zone_switches"))
     for placed in declaration.pods():
-        for kind in ("pod_switches", "storage_servers", "hypervisors"):
-            for name in getattr(placed.pod, kind):
-                yield name, (*placed.path, kind, name), name
+        yield from _device_names(placed.pod, placed.path, ("pod_switches", "storage_servers", "hypervisors"))
     for account_name, account in declaration.cloud.accounts.items():
         base: KeyPath = ("accounts", account_name)
         zones: dict[str, str] = {}
@@ -55,6 +53,12 @@ def _host_names(declaration: Declaration) -> Iterator[tuple[str, KeyPath, str]]:
         for name in account.machines:
             domain = domain_name(account_name, name)
             yield domain, (*base, "machines", name), f"{domain} (account and machine)"
+
+
+def _device_names(holder: Zone | Pod, path: KeyPath, kinds: Iterable[str]) -> Iterator[tuple[str, KeyPath, str]]:
+    for kind in kinds:
+        for name in getattr(holder, kind):
+            yield name, (*path, kind, name), name
 
 
 def _groups(declaration: Declaration) -> Iterator[Finding]:

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from podwright.model.checks.declaration import Declaration, PlacedPod
 from podwright.model.checks.ranges import apart, with_paths
-from podwright.model.cloud import ManagedDevice, Network, Zone
+from podwright.model.cloud import Network, Zone
+from podwright.model.devices import ManagedDevice
 from podwright.model.document import Finding, KeyPath, dotted
 from podwright.model.fields import NumberRange
 from podwright.model.views import infrastructure
@@ -59,6 +60,8 @@ def _overlaps(declaration: Declaration, name: str, zone: Zone, pods: Iterable[Pl
         (zone.upstream.network, ("zones", name, "upstream", "network")),
         (zone.guest_subnets, ("zones", name, "guest_subnets")),
     ]
+    if zone.transit:
+        routed.append((zone.transit.subnet, ("zones", name, "transit", "subnet")))
     for pod in pods:
         for key, network in infrastructure(pod.pod.networks).items():
             routed.append((network.subnet, (*pod.path, "networks", key, "subnet")))
@@ -86,20 +89,31 @@ def _management(declaration: Declaration, name: str, zone: Zone, pods: list[Plac
             if not subnet.subnet_of(whole):
                 remedy = f"give a part of zones.{name}.management_network, or widen that"
                 yield Finding(path, str(subnet), f"a part of {whole}", remedy)
-    for switch_name, switch in zone.zone_switches.items():
-        at: KeyPath = ("zones", name, "zone_switches", switch_name, "management_address")
-        yield from _outside(at, switch.management_address, whole)
+    for at, address, kind in _in_no_pod(name, zone):
+        yield from outside(at, address, whole)
         for subnet, path in subnets:
-            if switch.management_address is not None and switch.management_address in subnet:
-                remedy = f"{declaration.where(path)} is {subnet}: give one outside, for a zone switch is in no pod"
-                yield Finding(at, str(switch.management_address), "an address outside the pods", remedy)
+            if address is not None and address in subnet:
+                remedy = f"{declaration.where(path)} is {subnet}: give one outside, for a {kind} is in no pod"
+                yield Finding(at, str(address), "an address outside the pods", remedy)
+
+
+def _in_no_pod(name: str, zone: Zone) -> Iterator[tuple[KeyPath, IPv4Address | None, str]]:
+    """The addresses in the management network of devices that are in no pod, and the words for their kinds."""
+    base: KeyPath = ("zones", name)
+    for switch_name, switch in zone.zone_switches.items():
+        yield (*base, "zone_switches", switch_name, "management_address"), switch.management_address, "zone switch"
+    key = "inside_management_address" if zone.management_reached_through else "management_address"
+    for firewall_name, firewall in zone.firewalls.items():
+        yield (*base, "firewalls", firewall_name, key), getattr(firewall, key), "firewall"
 
 
 def _upstream(name: str, zone: Zone) -> Iterator[Finding]:
     upstream, path = zone.upstream, ("zones", name, "upstream")
     for key in ("address", "gateway"):
-        yield from _outside((*path, key), getattr(upstream, key), upstream.network)
-    yield from _switch_addresses_outside((*path, "address"), upstream.address, upstream.network, zone)
+        yield from outside((*path, key), getattr(upstream, key), upstream.network)
+    on_edge = len(zone.firewalls or zone.zone_switches)
+    kind = "firewall" if zone.firewalls else "zone switch"
+    yield from own_addresses_outside((*path, "address"), upstream.address, upstream.network, on_edge, kind)
 
 
 def _pod_addresses(pod: PlacedPod) -> Iterator[Finding]:
@@ -108,18 +122,20 @@ def _pod_addresses(pod: PlacedPod) -> Iterator[Finding]:
         path = (*pod.path, "networks", key)
         yield from _incomplete(path, key, network)
         yield from _superfluous(path, key, network)
-        yield from _outside((*path, "gateway"), network.gateway, network.subnet)
-        yield from _switch_addresses_outside((*path, "gateway"), network.gateway, network.subnet, pod.zone)
+        yield from outside((*path, "gateway"), network.gateway, network.subnet)
+        inside = len(pod.zone.firewalls) if key == "management" and pod.zone.management_reached_through else 0
+        own = len(pod.zone.zone_switches) + inside
+        yield from own_addresses_outside((*path, "gateway"), network.gateway, network.subnet, own, "zone switch")
         if network.lease_range:
             at = (*path, "lease_range")
-            yield from _outside(at, network.lease_range.first, network.subnet)
-            yield from _outside(at, network.lease_range.last, network.subnet)
+            yield from outside(at, network.lease_range.first, network.subnet)
+            yield from outside(at, network.lease_range.last, network.subnet)
     for kind in ("pod_switches", "storage_servers", "hypervisors"):
         for name, device in getattr(pod.pod, kind).items():
             path = (*pod.path, kind, name)
-            yield from _outside((*path, "management_address"), device.management_address, networks.management.subnet)
+            yield from outside((*path, "management_address"), device.management_address, networks.management.subnet)
             if kind != "pod_switches":
-                yield from _outside((*path, "storage_address"), device.storage_address, networks.storage.subnet)
+                yield from outside((*path, "storage_address"), device.storage_address, networks.storage.subnet)
             if kind == "hypervisors":
                 yield from _tunnel_address((*path, "tunnel_address"), device.tunnel_address, networks.tunnel)
 
@@ -149,10 +165,11 @@ def _tunnel_address(path: KeyPath, address: IPv4Address | None, network: Network
         remedy = f"add an address of {dotted((*path[:-3], 'networks', 'tunnel'))}, which its pod has"
         yield Finding(path, None, "an address on the tunnel network", remedy)
     elif network is not None:
-        yield from _outside(path, address, network.subnet)
+        yield from outside(path, address, network.subnet)
 
 
-def _outside(path: KeyPath, address: IPv4Address | None, subnet: IPv4Network | None) -> Iterator[Finding]:
+def outside(path: KeyPath, address: IPv4Address | None, subnet: IPv4Network | None) -> Iterator[Finding]:
+    """A mistake when no host in a subnet may have an address."""
     if address is None or subnet is None:
         return
     first, last = _usable(subnet)
@@ -165,15 +182,15 @@ def _usable(subnet: IPv4Network) -> tuple[IPv4Address, IPv4Address]:
     return (subnet[1], subnet[-2]) if subnet.prefixlen < 31 else (subnet[0], subnet[-1])
 
 
-def _switch_addresses_outside(
-    path: KeyPath, gateway: IPv4Address | None, subnet: IPv4Network | None, zone: Zone
+def own_addresses_outside(
+    path: KeyPath, gateway: IPv4Address | None, subnet: IPv4Network | None, count: int, kind: str
 ) -> Iterator[Finding]:
+    """A mistake when the addresses right above a shared one, of each that shares it, do not fit into its subnet."""
     if gateway is None or subnet is None or gateway not in subnet:
         return
     first, last = map(int, _usable(subnet))
-    count = len(zone.zone_switches)
     if int(gateway) <= last < int(gateway) + count:
-        why = "for each zone switch has an address right above it"
+        why = f"for each {kind} has an address right above it"
         fits = last - count >= first
         remedy = f"give one of at most {IPv4Address(last - count)}, {why}" if fits else f"widen the subnet, {why}"
         yield Finding(path, str(gateway), f"low enough in {subnet}", remedy)
@@ -205,26 +222,36 @@ def _shared_addresses(declaration: Declaration, name: str, zone: Zone, pods: lis
     if zone.upstream.gateway is not None:
         path = (*upstream, "gateway")
         yield _Claim(zone.upstream.gateway, path, declaration.where(path))
-    shared: list[tuple[IPv4Address | None, KeyPath]] = [(zone.upstream.address, (*upstream, "address"))]
+    switches, firewalls = sorted(zone.zone_switches), sorted(zone.firewalls)
+    shared: list[tuple[IPv4Address | None, KeyPath, list[str]]] = [
+        (zone.upstream.address, (*upstream, "address"), firewalls or switches)
+    ]
+    if zone.transit:
+        shared.append((zone.transit.firewall_address, ("zones", name, "transit", "firewall_address"), firewalls))
+        shared.append((zone.transit.zone_switch_address, ("zones", name, "transit", "zone_switch_address"), switches))
     for pod in pods:
         for key, network in infrastructure(pod.pod.networks).items():
+            inside = firewalls if key == "management" and zone.management_reached_through else []
             if key in _ROUTED:
-                shared.append((network.gateway, (*pod.path, "networks", key, "gateway")))
-    for gateway, path in shared:
+                shared.append((network.gateway, (*pod.path, "networks", key, "gateway"), [*switches, *inside]))
+    for gateway, path, owners in shared:
         if gateway is not None:
             yield _Claim(gateway, path, declaration.where(path))
-            for above, switch in enumerate(sorted(zone.zone_switches)[: _LAST_ADDRESS - int(gateway)], start=1):
-                yield _Claim(gateway + above, path, f"{switch}, next to {declaration.where(path)},")
+            for above, owner in enumerate(owners[: _LAST_ADDRESS - int(gateway)], start=1):
+                yield _Claim(gateway + above, path, f"{owner}, next to {declaration.where(path)},")
 
 
 def _device_addresses(declaration: Declaration, name: str, zone: Zone, pods: list[PlacedPod]) -> Iterator[_Claim]:
-    kinds: list[tuple[KeyPath, Mapping[str, ManagedDevice]]] = [(("zones", name, "zone_switches"), zone.zone_switches)]
+    kinds: list[tuple[KeyPath, Mapping[str, ManagedDevice]]] = [
+        (("zones", name, "firewalls"), zone.firewalls),
+        (("zones", name, "zone_switches"), zone.zone_switches),
+    ]
     for pod in pods:
         for kind in ("pod_switches", "storage_servers", "hypervisors"):
             kinds.append(((*pod.path, kind), getattr(pod.pod, kind)))
     for path, named in kinds:
         for device_name, device in named.items():
-            for key in ("management_address", "storage_address", "tunnel_address"):
+            for key in ("management_address", "inside_management_address", "storage_address", "tunnel_address"):
                 if (address := getattr(device, key, None)) is not None:
                     at = (*path, device_name, key)
                     yield _Claim(address, at, f"{device_name} ({declaration.document.place(at)})")

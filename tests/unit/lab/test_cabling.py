@@ -39,6 +39,7 @@ def test_cables_are_laid_to_the_patch_panel() -> None:
         "ip link set cable1a up",
         "ip netns add outside",
         "ip -n outside link set lo up",
+        "ip netns exec outside sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'",
         "ip link add outside0 master upstream type veth peer name eth0 netns outside",
         "ethtool -K outside0 tx off",
         "ip link set outside0 up",

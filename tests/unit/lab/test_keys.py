@@ -8,7 +8,7 @@ import pytest
 
 from podwright.lab import keys
 from podwright.lab.topology import derive
-from tests.unit.plan.clouds import cloud_of, lab_declaration
+from tests.unit.plan.clouds import cloud_of, lab_declaration, two_zones_declaration
 
 
 @pytest.fixture
@@ -61,3 +61,17 @@ def test_the_configuration_leads_to_a_host_by_its_name(ssh: Path) -> None:
     ).stdout.splitlines()
     wanted = {"hostname 192.168.1.31", "user root", f"identityfile {ssh}/id_ed25519", "stricthostkeychecking true"}
     assert wanted <= set(shown)
+
+
+def test_what_is_behind_a_firewall_is_known_by_the_address_that_stands_for_its_own(tmp_path: Path) -> None:
+    directory = tmp_path / "ssh"
+    keys.make_administrator(directory)
+    keys.make_known(directory, derive(cloud_of(two_zones_declaration())), {})
+    names = [line.split()[0] for line in (directory / "known_hosts").read_text().splitlines()]
+    assert {"east-p1-sw1,10.201.1.11,[10.201.1.11]:830", "west-zsw1,10.202.0.11", "west-fw1,10.255.0.12"} <= set(names)
+    blocks = (directory / "config").read_text().split("Host ")
+    assert [block.split()[0] for block in blocks if block and "ProxyCommand" not in block] == [
+        "east-fw1",
+        "west-fw1",
+        "*",
+    ]

@@ -9,7 +9,7 @@ import pytest
 
 from podwright.errors import LabError
 from podwright.lab.topology import Bridge, Host, Socket, Topology, derive, interface_name
-from tests.unit.plan.clouds import Declaration, cloud_of, lab_declaration
+from tests.unit.plan.clouds import Declaration, cloud_of, lab_declaration, two_zones_declaration
 
 
 def derived(declaration: Declaration) -> Topology:
@@ -111,3 +111,24 @@ def test_a_port_that_cannot_be_an_interface_is_refused(declaration: Declaration,
     assert str(error.value) == (
         f"east-zsw1:{port}: not the name of an interface; give 1 to 15 letters, digits, dots, dashes"
     )
+
+
+def test_behind_firewalls_zones_may_have_the_same_management_network() -> None:
+    topology = derived(two_zones_declaration())
+    hosts = {host.name: (str(host.address), host.bridge, str(host.reached_at)) for host in topology.hosts}
+    assert hosts["east-p1-nfs1"] == ("192.168.1.21/24", "mgmt-east-p1", "10.201.1.21")
+    assert hosts["west-p1-nfs1"] == ("192.168.1.21/24", "mgmt-west-p1", "10.202.1.21")
+    assert hosts["west-fw1"] == ("10.255.0.12/24", "ctl-aff0000", "10.255.0.12")
+    assert {bridge.name: bridge.address for bridge in topology.bridges if bridge.address} == {
+        "ctl-aff0000": IPv4Interface("10.255.0.254/24")
+    }
+    assert [(str(network), str(gateway)) for network, gateway in topology.routes] == [
+        ("10.201.0.0/16", "10.255.0.1"),
+        ("10.202.0.0/16", "10.255.0.2"),
+    ]
+
+
+def test_a_firewall_has_a_port_in_each_management_network() -> None:
+    cables = {(cable.a.place, cable.a.port): cable.b for cable in derived(two_zones_declaration()).cables}
+    assert cables["west-fw1", "eth3"] == Socket("mgmt-west", None)
+    assert cables["west-fw1", "eth4"] == Socket("mgmt-west-p1", None)

@@ -102,9 +102,3 @@ def test_leases_of_declared_hosts_are_not_stale() -> None:
         "02:70:77:00:00:04 10.1.1.3\n02:70:77:00:00:09 10.1.1.9"
     )
     assert routing_appliance.stale_leases(APPLIANCE["dhcp"]["hosts"], "") is None
-
-
-def test_rollback_puts_files_back_and_takes_new_ones_away() -> None:
-    script = routing_appliance.rollback_script({"/etc/b": "it's\n", "/etc/a": None})
-    assert script.splitlines()[:4] == ["#!/bin/sh", "rm -f /etc/a", "printf %s 'it'\"'\"'s", "' >/etc/b"]
-    assert script.splitlines()[-1] == "rm -f /var/lib/podwright/rollback.sh"

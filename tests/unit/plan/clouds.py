@@ -36,6 +36,44 @@ def lab_declaration() -> Declaration:
     return declaration | _SOURCES
 
 
+def two_zones_declaration() -> Declaration:
+    """What inventories/two-zones says of a lab in /lab: zones with firewalls and a VPN between them."""
+    directory = ROOT / "inventories/two-zones"
+    files = [directory / "cloud.yml", *sorted(directory.glob("cloud.d/*.yml"))]
+    declaration: Declaration = {"zones": {}}
+    for file in files:
+        part = yaml.safe_load(string.Template(file.read_text()).substitute(PODWRIGHT_LAB="/lab"))
+        declaration["zones"] |= part.pop("zones", {})
+        declaration |= part
+    return declaration | _SOURCES
+
+
+def with_firewall_pairs(declaration: Declaration) -> Declaration:
+    """A made declaration whose zones have two firewalls each, with a bond to both zone switches."""
+    for number, (name, zone) in enumerate(declaration["zones"].items(), start=1):
+        zone["firewalls"] = {
+            f"{name}-fw{n}": {
+                "management_address": f"172.16.{number}.{n}",
+                "inside_management_address": f"192.168.0.{20 + n}",
+            }
+            for n in (1, 2)
+        }
+        zone["transit"] = {
+            "vlan": 4000,
+            "subnet": "172.31.0.0/28",
+            "firewall_address": "172.31.0.1",
+            "zone_switch_address": "172.31.0.5",
+        }
+        zone["management_reached_through"] = {"network": f"172.{20 + number}.0.0/16", "address": f"172.16.{number}.9"}
+        zone["cables"] = [cable for cable in zone["cables"] if "upstream" not in cable]
+        zone["cables"].append([f"{name}-zsw1:peer", f"{name}-zsw2:peer"])
+        for n in (1, 2):
+            zone["cables"] += [[f"{name}-fw{n}:eth1", "upstream"], [f"{name}-fw{n}:eth2", "management"]]
+            zone["cables"] += [[f"{name}-fw{n}:eth{2 + z}", f"{name}-zsw{z}:f{n}"] for z in (1, 2)]
+            zone["cables"] += [[f"{name}-fw{n}:mgmt-{pod}", f"management:{pod}"] for pod in zone["pods"]]
+    return declaration
+
+
 def declare_lab(directory: Path) -> Path:
     """Write the lab's declaration, with all the files that it names and its state, into a directory."""
     declaration = lab_declaration()
@@ -180,6 +218,9 @@ def _vrrp_ids(cloud: Cloud) -> dict[tuple[str, str], int]:
     ids = {}
     for zone_name, zone in cloud.zones.items():
         ids[zone_name, "upstream"] = 1
+        if zone.transit:
+            ids[zone_name, "transit/zone_switches"] = (zone.transit.vlan - 1) % 255 + 1
+            ids[zone_name, "transit/firewalls"] = 1
         for name, pod in zone.pods.items():
             for purpose, network in routed(pod.networks).items():
                 ids[zone_name, f"{name}/{purpose}"] = (network.vlan - 1) % 255 + 1

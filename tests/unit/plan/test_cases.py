@@ -13,7 +13,15 @@ import pytest
 import yaml
 
 from podwright.plan import canonical, plan
-from tests.unit.plan.clouds import ROOT, cloud_of, lab_declaration, leases_for, made_declaration
+from tests.unit.plan.clouds import (
+    ROOT,
+    cloud_of,
+    lab_declaration,
+    leases_for,
+    made_declaration,
+    two_zones_declaration,
+    with_firewall_pairs,
+)
 from tests.unit.plan.clouds import account as made_account
 
 CASES = ROOT / "tests/cases/plan"
@@ -31,7 +39,17 @@ def two_pods() -> dict[str, Any]:
     return declaration
 
 
-CLOUDS = {"lab": lab_declaration, "two-pods": two_pods}
+def firewall_pair() -> dict[str, Any]:
+    """The same, behind two firewalls that are bonded to both zone switches."""
+    return with_firewall_pairs(two_pods())
+
+
+CLOUDS = {
+    "lab": lab_declaration,
+    "two-pods": two_pods,
+    "firewall-pair": firewall_pair,
+    "two-zones": two_zones_declaration,
+}
 
 
 @pytest.mark.parametrize("case", CLOUDS)

@@ -12,17 +12,19 @@ import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from tests.unit.plan.clouds import ROOT
+from tests.unit.plan.test_cases import CLOUDS
 
 # {part of a state: (module, its option)}; machines go along with boot files.
 MODULES = {
     "network": ("host_network", "network"),
+    "firewall": ("zone_firewall", "firewall"),
     "gateway": ("zone_gateway", "gateway"),
     "storage": ("primary_storage", "storage"),
     "machines": ("machines", "machines"),
     "boot_files": ("machines", "boot_files"),
     "appliance": ("routing_appliance", "appliance"),
 }
-STATES = sorted(file for case in ("lab", "two-pods") for file in (ROOT / "tests/cases/plan" / case).glob("*.yml"))
+STATES = sorted(file for case in CLOUDS for file in (ROOT / "tests/cases/plan" / case).glob("*.yml"))
 
 
 class SpecificationSeen(Exception):  # noqa: N818

@@ -1,0 +1,222 @@
+#!/usr/bin/python
+"""Make a Linux device the firewall of a zone."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: zone_firewall
+short_description: Packet filter, shared addresses and VPNs of a zone's firewall
+description:
+  - Reads the device, compares it with O(firewall) and changes only what differs.
+  - nftables lets nobody in whom O(firewall.rules) does not allow, lets out what has a public source address, and
+    translates management addresses one by one, in a table of its own that is replaced in one step. At boot it is loaded
+    before the network; packets are forwarded only then.
+  - keepalived moves the shared addresses (VRRPv3, virtual MACs) from one firewall to the other, and with them the VPNs.
+  - strongSwan joins networks to those of other zones (IKEv2). It uses the kernel's ESP, or its own where the kernel has
+    none. Pre-shared keys are made on the controller, in the directory C(vpn-keys) of C(podwright_state_directory).
+  - A change of rules takes itself back unless the controller, over a new connection, confirms it.
+requirements:
+  - Debian packages C(nftables), C(keepalived) and, for VPNs, C(charon-systemd), C(strongswan-swanctl) and, where the
+    kernel has no ESP, C(libcharon-extra-plugins) on the device.
+options:
+  firewall:
+    description: The C(firewall) part of the device's desired state (docs/desired-state.md).
+    type: dict
+    required: true
+    suboptions:
+      virtual_addresses:
+        description: Addresses that the firewalls of the zone share.
+        type: list
+        elements: dict
+        required: true
+        suboptions:
+          interface: {description: Where the address lives., type: str, required: true}
+          address: {description: Address and prefix length., type: str, required: true}
+          virtual_router_id: {description: The same on both firewalls., type: int, required: true}
+          priority: {description: The higher one is master., type: int, required: true}
+          advertisement_interval_ms: {description: Milliseconds between advertisements., type: int, required: true}
+          moves_alone: {description: Whether it goes where its own interface works., type: bool, default: false}
+      tracked_ports:
+        description: Ports to the zone switches; a firewall that has lost all of them hands its addresses over.
+        type: list
+        elements: str
+        default: []
+      outside: {description: Interfaces to the provider., type: list, elements: str, required: true}
+      inside: {description: Interfaces to the zone switches., type: list, elements: str, required: true}
+      public_networks:
+        description: What the zone is known by outside; nothing else leaves it or is reached in it.
+        type: list
+        elements: str
+        required: true
+      rules:
+        description: Who may connect to whom; what one rule denies no other allows.
+        type: list
+        elements: dict
+        required: true
+        suboptions:
+          name: {description: Name., type: str, required: true}
+          direction: {description: Way of the connection., type: str, choices: [in, out], required: true}
+          action: {description: What is done., type: str, choices: [allow, deny], required: true}
+          sources: {description: Networks; null is any., type: list, elements: str}
+          destinations: {description: Networks; null is any., type: list, elements: str}
+          protocol: {description: The protocol; null is any., type: str, choices: [icmp, tcp, udp]}
+          ports: {description: Ports and ranges of the destination., type: list, elements: str, default: []}
+      management:
+        description: What controllers may do.
+        type: dict
+        required: true
+        suboptions:
+          interface: {description: Where they come in., type: str, required: true}
+          controllers: {description: Their networks; null is any., type: list, elements: str}
+          translation:
+            description: The management network, and the one that stands for it.
+            type: dict
+            suboptions:
+              network: {description: As it is inside., type: str, required: true}
+              reached_through: {description: As controllers know it., type: str, required: true}
+          ports: {description: The firewall's address on each of its ports inside., type: dict, default: {}}
+      vpns:
+        description:
+          - By name, C(local_address), C(remote_address), C(local_id), C(remote_id), C(local_networks) and
+            C(remote_networks).
+        type: dict
+        default: {}
+  rollback_after_s:
+    description: Seconds until an unconfirmed change takes itself back.
+    type: int
+    default: 60
+  keys:
+    description: The pre-shared keys of the VPNs. The action plugin fills them in.
+    type: dict
+    default: {}
+attributes:
+  check_mode:
+    description: Predicts the change; nft judges the rules all the same.
+    support: full
+  diff_mode:
+    description: Shows what changes, and only that; of keys, whether they are those of the controller.
+    support: full
+author: [podwright]
+"""
+
+EXAMPLES = r"""
+- name: Firewall
+  podwright.cloud.zone_firewall:
+    firewall:
+      virtual_addresses:
+        - interface: eth1
+          address: 198.51.100.1/24
+          virtual_router_id: 1
+          priority: 150
+          advertisement_interval_ms: 100
+      outside: [eth1]
+      inside: [vlan40]
+      public_networks: [203.0.113.0/24]
+      rules:
+        - {name: web, direction: in, action: allow, protocol: tcp, ports: ["80", "443"]}
+      management: {interface: eth0, controllers: [192.0.2.0/24]}
+"""
+
+RETURN = r"""
+actions:
+  description: What was done, or in check mode would be, after the files were written.
+  returned: success
+  type: list
+  elements: str
+  sample: [load rules]
+esp:
+  description: Who encrypts, the kernel or strongSwan's own process.
+  returned: success
+  type: str
+  sample: kernel
+confirm:
+  description: The shell command that keeps the change; its absence says that none is needed.
+  returned: when the change could have cut the controller off; the action plugin runs it
+  type: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.podwright.cloud.plugins.module_utils import ipsec, rollback, zone_firewall
+from ansible_collections.podwright.cloud.plugins.module_utils.flat_state import compare, diff
+
+TEXT: dict[str, object] = {"type": "str", "required": True}
+NUMBER: dict[str, object] = {"type": "int", "required": True}
+
+
+def texts(**more: object) -> dict[str, object]:
+    return {"type": "list", "elements": "str", **more}
+
+
+def part(options: dict[str, object], **more: object) -> dict[str, object]:
+    return {"type": "dict", "options": options, **more}
+
+
+def parts(options: dict[str, object]) -> dict[str, object]:
+    return {"type": "list", "elements": "dict", "required": True, "options": options}
+
+
+ADDRESS: dict[str, object] = {
+    "interface": TEXT,
+    "address": TEXT,
+    "virtual_router_id": NUMBER,
+    "priority": NUMBER,
+    "advertisement_interval_ms": NUMBER,
+    "moves_alone": {"type": "bool", "default": False},
+}
+RULE: dict[str, object] = {
+    "name": TEXT,
+    "direction": {**TEXT, "choices": ["in", "out"]},
+    "action": {**TEXT, "choices": ["allow", "deny"]},
+    "sources": texts(),
+    "destinations": texts(),
+    "protocol": {"type": "str", "choices": ["icmp", "tcp", "udp"]},
+    "ports": texts(default=[]),
+}
+MANAGEMENT: dict[str, object] = {
+    "interface": TEXT,
+    "controllers": texts(),
+    "translation": part({"network": TEXT, "reached_through": TEXT}),
+    "ports": {"type": "dict", "default": {}},
+}
+FIREWALL: dict[str, object] = {
+    "virtual_addresses": parts(ADDRESS),
+    "tracked_ports": texts(default=[]),
+    "outside": texts(required=True),
+    "inside": texts(required=True),
+    "public_networks": texts(required=True),
+    "rules": parts(RULE),
+    "management": part(MANAGEMENT, required=True),
+    "vpns": {"type": "dict", "default": {}},
+}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "firewall": part(FIREWALL, required=True),
+            "rollback_after_s": {"type": "int", "default": 60},
+            "keys": {"type": "dict", "default": {}, "no_log": True},
+        },
+        supports_check_mode=True,
+    )
+    firewall, keys = module.params["firewall"], module.params["keys"]
+    try:
+        esp = ipsec.esp()
+        differences = compare(zone_firewall.desired(firewall, esp), zone_firewall.read(firewall, keys))
+        zone_firewall.check(differences)
+        result = {
+            "changed": bool(differences),
+            "actions": zone_firewall.actions(differences),
+            "esp": esp,
+            "diff": diff(differences),
+        }
+        if differences and not module.check_mode:
+            must_confirm = zone_firewall.apply(firewall, keys, differences, module.params["rollback_after_s"])
+            result |= {"confirm": rollback.CONFIRM} if must_confirm else {}
+    except (OSError, RuntimeError) as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
