@@ -17,6 +17,7 @@ rect { fill: #ffffff; stroke: #5b6b7b; stroke-width: 1; }
 .zone { fill: #f4f6f8; stroke: #9aa8b5; }
 .pod { fill: #e9edf1; stroke: #b4bfc9; }
 .upstream { fill: #fdf3dc; }
+.firewall { fill: #f3dbdb; }
 .zone_switch { fill: #dbe7f3; }
 .pod_switch { fill: #dcefe5; }
 .storage_server { fill: #efe3f3; }
@@ -84,7 +85,7 @@ def _box(box: Box) -> svg.G:
     return svg.G(elements=elements)
 
 
-_HEADED = ("title", "zone", "pod", "zone_switch", "pod_switch", "storage_server", "hypervisor")
+_HEADED = ("title", "zone", "pod", "firewall", "zone_switch", "pod_switch", "storage_server", "hypervisor")
 
 
 def _line(line: Line) -> list[svg.Element]:

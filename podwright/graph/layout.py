@@ -77,19 +77,18 @@ def _colour(number: int) -> str:
 
 
 def _zone(plot: _Plot, name: str, zone: Zone) -> Block:
-    """The provider, the zone switches, and rows of pods."""
-    switches = beside(
-        (of_box(_device(switch, "zone_switch", plot)) for switch in sorted(zone.zone_switches, key=natural)), 60
-    )
+    """The provider, the firewalls if there are any, the zone switches, and rows of pods."""
+    firewalls = _abreast(plot, "firewall", zone.firewalls)
+    switches = _abreast(plot, "zone_switch", zone.zone_switches)
     pods = [_pod(plot, zone, pod_name, pod) for pod_name, pod in sorted(zone.pods.items(), key=_by_name)]
     rows = [beside(row, _GAP) for row in in_rows(pods, _columns(pods))]
     grid = _with_lanes(rows, switches)
     provider = text_box(
         f"{name} upstream", "upstream", [f"upstream {zone.upstream.network}, gateway {zone.upstream.gateway}"]
     )
-    width = max(grid.width, switches.width, provider.width)
-    tiers = [_centred(of_box(provider), width), _centred(switches, width), grid]
-    content = below(tiers, 18)
+    above = [of_box(provider), *([firewalls] if zone.firewalls else []), switches]
+    width = max(block.width for block in (*above, grid))
+    content = below([*(_centred(block, width) for block in above), grid], 18)
     return framed(name, "zone", [_zone_title(plot, name, zone)], _wired_zone(plot, zone, content, rows))
 
 
@@ -100,11 +99,17 @@ def _wired_zone(plot: _Plot, zone: Zone, content: Block, rows: Sequence[Block]) 
     lower = [_row(row, boxes, "pod", ("pod_switch",)) for row in rows]
     lines = wire(upper, lower, plot.cables(zone.zone_switches))
     provider = content.boxes[0]
-    for cable in plot.cables(zone.zone_switches):
+    for cable in plot.cables([*zone.firewalls, *zone.zone_switches]):
         if cable.lower == "upstream":
             lines.append(_up(boxes[cable.upper], provider, cable.hint))
+        elif cable.upper in zone.firewalls and cable.lower in zone.zone_switches:
+            lines.append(_between(boxes[cable.lower], boxes[cable.upper], cable.hint))
     lines += _peers(plot, boxes, zone.zone_switches)
     return Block(content.width, content.height, content.boxes, (*content.lines, *lines))
+
+
+def _abreast(plot: _Plot, kind: str, names: Iterable[str]) -> Block:
+    return beside((of_box(_device(name, kind, plot)) for name in sorted(names, key=natural)), 60)
 
 
 def _zone_title(plot: _Plot, name: str, zone: Zone) -> str:
@@ -238,6 +243,11 @@ def _centred(block: Block, width: float) -> Block:
 def _up(lower: Box, upper: Box, hint: str) -> Line:
     x = lower.x + lower.width / 2
     return Line(((x, lower.y), (x, upper.bottom)), "cable", hint)
+
+
+def _between(lower: Box, upper: Box, hint: str) -> Line:
+    """A cable straight from the middle of one to that of the other."""
+    return Line(((lower.x + lower.width / 2, lower.y), (upper.x + upper.width / 2, upper.bottom)), "cable", hint)
 
 
 def _peers(plot: _Plot, boxes: Mapping[str, Box], names: Iterable[str]) -> list[Line]:
