@@ -349,7 +349,7 @@ def _upgrade(connection: Connection) -> None:
 
 def _upgrade_for_now(connection: Connection, url: URL) -> None:
     """Bring the tables up to date in a transaction that will be undone."""
-    if connection.dialect.name == "mysql":  # where a change of tables cannot be undone
+    if connection.dialect.name in ("mariadb", "mysql"):  # where a change of tables cannot be undone
         raise DatabaseError(
             f"database {_named(url)}: has tables of an older podwright; run once without check mode to upgrade them"
         )
