@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -56,6 +56,10 @@ DatabaseOption = Annotated[
     ),
 ]
 _POOLS = ", ".join(KINDS)
+
+# More are listed as plain lines.
+_ROWS_IN_TABLES = 500
+
 OnlyPool = Annotated[
     AnyPool | None, typer.Option("--pool", metavar="POOL", help=f"Only this pool: {_POOLS}, placement.")
 ]
@@ -95,7 +99,7 @@ def list_leases(
     elif not records:
         report.console.print("no lease is like that")
     else:
-        _print_tables(told.records_tables(records))
+        _print_records(records)
 
 
 @app.command()
@@ -447,6 +451,17 @@ def _print_tables(tables: Iterable[Table], after: bool = False) -> None:
     for number, table in enumerate(tables):
         _print([""] if number or after else [])
         report.console.print(table)
+
+
+def _print_records(records: Sequence[Lease | Placement]) -> None:
+    """Print tables for a screen; or plain lines, for Rich takes a millisecond for each row."""
+    listings = told.records_listings(records)
+    if report.console.is_terminal and len(records) <= _ROWS_IN_TABLES:
+        _print_tables(map(told.as_table, listings))
+        return
+    for number, listing in enumerate(listings):
+        sys.stdout.write("\n" if number else "")
+        sys.stdout.writelines(f"{line}\n" for line in told.as_lines(listing))
 
 
 def _print_json(data: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
+from typing import NamedTuple
 
 from rich import box
 from rich.table import Table
@@ -22,14 +23,37 @@ RATE = "Empty on: at last month's rate (of what history there is); -: not at tha
 _FEW = 8
 
 
-def records_tables(records: Sequence[Lease | Placement]) -> Iterator[Table]:
-    """A table for each pool of leases, which come pool by pool, and one of placements."""
-    leases = (record for record in records if isinstance(record, Lease))
-    for pool, those in groupby(leases, key=lambda lease: lease.pool):
-        yield _leases_table(pool, list(those))
-    placements = [record for record in records if isinstance(record, Placement)]
-    if placements:
-        yield _placements_table(placements)
+class Listing(NamedTuple):
+    """Rows of one kind, each with a text for each column."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def records_listings(records: Iterable[Lease | Placement]) -> Iterator[Listing]:
+    """One for each pool of leases, which come pool by pool and before the placements, and one of placements."""
+    for pool, those in groupby(records, key=_pool_of):
+        yield _listing(pool, those)
+
+
+def as_table(listing: Listing) -> Table:
+    """What a person reads on a screen, folded to its width."""
+    table = _table(listing.title, *listing.columns)
+    for row in listing.rows:
+        _add(table, *row)
+    return table
+
+
+def as_lines(listing: Listing) -> Iterator[str]:
+    """The same for a file, another program or more rows than anybody reads: a line for each, however long it is."""
+    cells = (listing.columns, *listing.rows)
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    yield listing.title
+    yield _aligned(listing.columns, widths)
+    yield "─" * (sum(widths) + 2 * len(widths) - 1)
+    for row in listing.rows:
+        yield _aligned(row, widths)
 
 
 def usage_tables(usages: Iterable[Usage]) -> Iterator[Table]:
@@ -139,22 +163,43 @@ def local_time(moment: int) -> str:
     return datetime.fromtimestamp(moment).astimezone().isoformat(timespec="seconds")
 
 
-def _leases_table(pool: str, rows: Sequence[Lease]) -> Table:
-    rests = any(lease.until for lease in rows)
-    table = _table(pool, "Scope", "Value", "Holder", "Purpose", "State", "Since", *(["Until"] if rests else []))
-    for lease in rows:
-        until = [local_time(lease.until)[:10] if lease.until else ""] if rests else []
+def _pool_of(record: Lease | Placement) -> str:
+    return record.pool if isinstance(record, Lease) else PLACEMENT_POOL
+
+
+def _listing(pool: str, records: Iterable[Lease | Placement]) -> Listing:
+    return _placements_listing(records) if pool == PLACEMENT_POOL else _leases_listing(pool, records)
+
+
+def _leases_listing(pool: str, records: Iterable[Lease | Placement]) -> Listing:
+    leases = [record for record in records if isinstance(record, Lease)]
+    rests = any(lease.until for lease in leases)
+    rows = []
+    for lease in leases:
+        until = [_local_date(lease.until) if lease.until else ""] if rests else []
         names = (lease.scope, lease.shown, lease.holder, lease.purpose)
-        _add(table, *names, lease.state, local_time(lease.since)[:10], *until)
-    return table
+        rows.append((*names, lease.state, _local_date(lease.since), *until))
+    return Listing(pool, ("Scope", "Value", "Holder", "Purpose", "State", "Since", *(["Until"] if rests else [])), rows)
 
 
-def _placements_table(rows: Sequence[Placement]) -> Table:
-    table = _table(PLACEMENT_POOL, "Pod", "Hypervisor", "Domain", "vCPUs", "MiB", "State", "Since")
-    for each in rows:
-        names = (each.scope, each.hypervisor, each.domain, each.vcpus, each.memory_mib)
-        _add(table, *names, each.state, local_time(each.since)[:10])
-    return table
+def _placements_listing(records: Iterable[Lease | Placement]) -> Listing:
+    rows = [
+        (
+            *(each.scope, each.hypervisor, each.domain, str(each.vcpus), str(each.memory_mib)),
+            *(each.state, _local_date(each.since)),
+        )
+        for each in records
+        if isinstance(each, Placement)
+    ]
+    return Listing(PLACEMENT_POOL, ("Pod", "Hypervisor", "Domain", "vCPUs", "MiB", "State", "Since"), rows)
+
+
+def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(map(str.ljust, cells, widths)).rstrip()
+
+
+def _local_date(moment: int) -> str:
+    return local_time(moment)[:10]
 
 
 def _table(title: str, *columns: str) -> Table:
