@@ -5,7 +5,8 @@ from __future__ import annotations
 import getpass
 import os
 import socket
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 from podwright.allocation.grant import Lease, LeaseChange
 from podwright.allocation.placement import PlacementChange
@@ -64,12 +65,13 @@ def this_run(command: str) -> Run:
     return Run(operator[:64], socket.gethostname()[:255], command[:191])
 
 
-def event_of(change: LeaseChange | PlacementChange, at: int) -> Event:
-    """The entry for a change of a lease or placement."""
-    before, after = change
-    record = after or before
-    assert record is not None
-    was, is_now = before.state if before else None, after.state if after else None
-    if isinstance(record, Lease):
-        return Event(at, *record[:5], was, is_now)
-    return Event(at, PLACEMENT_POOL, record.scope, None, record.domain, record.hypervisor, was, is_now)
+def entries(changes: Iterable[LeaseChange] | Iterable[PlacementChange], at: int) -> Iterator[tuple[Any, ...]]:
+    """The events of changes, as plain tuples: there may be 100,000."""
+    for before, after in changes:
+        record = after or before
+        assert record is not None
+        was, is_now = before and before.state, after and after.state
+        if isinstance(record, Lease):
+            yield (at, *record[:5], was, is_now)
+        else:
+            yield (at, PLACEMENT_POOL, record.scope, None, record.domain, record.hypervisor, was, is_now)

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from itertools import chain, repeat
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BindParameter,
-    Connection,
+    CursorResult,
     Integer,
+    Select,
     Table,
+    and_,
     bindparam,
     delete,
     func,
     insert,
     select,
+    text,
     update,
 )
 
+from podwright.allocation.conversation import Conversation, Question
 from podwright.allocation.free import FreeRange, FreeValues
 from podwright.allocation.grant import Lease, LeaseChange, Request
-from podwright.allocation.history import DECLARED, Event, Recorded, Run, event_of
+from podwright.allocation.history import DECLARED, Event, Recorded, Run, entries
 from podwright.allocation.placement import Placement, PlacementChange
-from podwright.allocation.pools import DeclaredPool, Pool, PoolName
+from podwright.allocation.pools import SHARED, DeclaredPool, Pool, PoolName
 from podwright.allocation.schema import DEVICE, FREE_RANGE, HISTORY, LEASE, PLACEMENT, POOL, RUN
 from podwright.allocation.statement import Parameters, Row, Statement
 
@@ -33,39 +38,64 @@ _FEW = 64
 # So many rows are asked for in one statement.
 _MANY = 256
 
+# PostgreSQL is told to count after so many changes; it would go on to take a pool for small, and read all of it.
+_MUCH = 1000
+
 
 class Repository:
     """What is leased and placed, free and known; changes are written down with who made them."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+        self._locks = conversation.dialect != "sqlite"  # which lets in one writer at a time
         self.changed = False
         """Whether anything was written"""
         self.run: tuple[Run, int | None] = (Run("", "", ""), None)
         """Who changes something, and the number of the run where it has one already"""
+        self._seen: _Seen | None = None
+        """What was read beside a pool's row, while nothing was written since"""
 
     # Waiting for others
 
-    def lock(self, pool: PoolName, scope: str) -> None:
-        """Keep other controllers from leasing from a pool until this transaction ends; SQLite lets in one at a time."""
-        if self._connection.dialect.name != "sqlite":
-            self._run(_LOCK_ONE, {"the_pool": pool, "the_scope": scope})
+    def enter(self, pool: PoolName, scope: str, now: int, holder: str = "") -> str | None:
+        """Keep other controllers from leasing from a pool until this transaction ends, and free what has rested.
+
+        Args:
+            pool: its name.
+            scope: where its values are unique.
+            now: values whose quarantine ends then or before are free (Unix time, s).
+            holder: who will ask, if it is one alone: what matters for one that has nothing yet is read at once.
+
+        Returns:
+            What the pool was last declared to hold; None when it never was.
+        """
+        key = {"the_pool": pool, "the_scope": scope}
+        locks = [(_LOCK_ONE, key)] if self._locks else []
+        [*_, rows] = self._conversation.ask(*locks, (_ENTERED, {**key, "now": now, "the_holder": holder}))
+        for declared, some_have_rested, has_some, last, first in rows:
+            if some_have_rested:
+                break
+            if not has_some:
+                self._seen = _Seen(pool, scope, holder, [] if last is None else [FreeRange(SHARED, last, first)])
+            return str(declared)
+        self._free_expired(self._ask(_EXPIRED_IN, {**key, "now": now}), now)
+        return str(rows[0][0]) if rows else None
 
     def lock_all(self) -> None:
         """Keep other controllers from leasing from any pool that there is."""
-        if self._connection.dialect.name != "sqlite":
-            self._run(_LOCK_ALL, {})
+        if self._locks:
+            self._ask(_LOCK_ALL, {})
 
     # Pools and what is free in them
 
     def pool(self, pool: PoolName, scope: str) -> DeclaredPool | None:
         """A pool as it was last declared; None when it never was."""
-        rows = self._run(_POOL, {"the_pool": pool, "the_scope": scope})
+        rows = self._ask(_POOL, {"the_pool": pool, "the_scope": scope})
         return DeclaredPool(*rows[0]) if rows else None
 
     def pools(self) -> dict[tuple[str, str], DeclaredPool]:
         """Every pool that was ever declared, by name and scope."""
-        rows = (DeclaredPool(*row) for row in self._connection.execute(_POOLS.order_by(*POOL.primary_key)))
+        rows = (DeclaredPool(*row) for row in self._select(_POOLS.order_by(*POOL.primary_key)))
         return {(pool.pool, pool.scope): pool for pool in rows}
 
     def declare(
@@ -81,45 +111,58 @@ class Repository:
             else:
                 key = {"the_pool": pool.name, "the_scope": pool.scope}
                 changed.append(key | {f"new_{name}": each for name, each in row.items()})
-            text = before and before.declared
-            events.append(Event(now, pool.name, pool.scope, None, "", DECLARED, text, pool.declared))
+            was = before and before.declared
+            events.append(Event(now, pool.name, pool.scope, None, "", DECLARED, was, pool.declared))
         self._write(_INSERT_POOL, new)
         self._write(_DECLARE, changed)
-        self._record(events)
+        if events:
+            self._record(events, now)
 
     def free_ranges(self) -> dict[tuple[str, str], list[FreeRange]]:
         """Every free range, by pool and scope."""
         found = defaultdict(list)
-        for row in self._connection.execute(select(FREE_RANGE)):
+        for row in self._select(select(FREE_RANGE)):
             found[row.pool, row.scope].append(FreeRange(row.section, row.last, row.first))
         return found
 
     def all_free(self, pool: Pool) -> list[FreeRange]:
         """Every free range of a pool, as they are written down."""
         key = {"the_pool": pool.name, "the_scope": pool.scope}
-        return [FreeRange(*row) for row in self._run(_FREE_ALL, key)]
+        return [FreeRange(*row) for row in self._ask(_FREE_ALL, key)]
 
-    def free(self, pool: Pool, lowest: Iterable[tuple[str, ...]] = (), around: Collection[int] = ()) -> FreeValues:
-        """The free values of a pool: as many of the lowest as there are `lowest`, and those at or beside `around`.
+    def what_matters(self, pool: Pool, requests: Sequence[Request]) -> tuple[list[Lease], FreeValues]:
+        """What requests are decided on, whatever else a pool holds.
 
-        Args:
-            pool: as it is declared.
-            lowest: for each value that will be asked for, the sections that it may come from.
-            around: values that will be taken or given back.
+        Returns:
+            The leases of those who ask, and of the values that they fix, by value; and, of what is free, as many of the
+            lowest as there are requests, and what is at or beside the values that they fix.
         """
-        needed = Counter(section for sections in lowest for section in sections if section in pool.sections)
-        if len(around) > _FEW:
-            return FreeValues(pool, self.all_free(pool))
+        if self._seen is not None and self._seen.is_all_of(pool, requests):
+            return [], FreeValues(pool, self._seen.lowest)
+        of_leases = self._of_requests(pool, requests)
+        fixed = [request.fixed for request in requests if request.fixed is not None]
+        answers = self._conversation.ask(*of_leases, *self._of_free(pool, requests, fixed))
+        leases, free = answers[: len(of_leases)], answers[len(of_leases) :]
+        return _leases(leases), FreeValues(pool, {FreeRange(*row) for rows in free for row in rows})
+
+    def _of_free(self, pool: Pool, requests: Iterable[Request], around: Collection[int]) -> list[Question]:
+        """Ask for as many of the lowest free values as requests may take, and for those at or beside `around`."""
         key = {"the_pool": pool.name, "the_scope": pool.scope}
-        rows: list[Any] = []
-        for section, count in sorted(needed.items()):
-            rows += self._run(_FREE_LOWEST, key | {"the_section": section, "the_count": count})
-        for value in around:
-            section_of = pool.section_of(value)
-            if section_of is not None:
-                at = {"the_section": section_of, "the_value": value - 1}
-                rows += self._run(_FREE_AROUND, key | at)
-        return FreeValues(pool, {FreeRange(*row) for row in rows})
+        if len(around) > _FEW:
+            return [(_FREE_ALL, key)]
+        needed: Counter[str] = Counter()
+        for sections, count in Counter(request.sections for request in requests).items():
+            needed.update({section: count for section in sections if section in pool.sections})
+        lowest = [
+            (_FREE_LOWEST, {**key, "the_section": section, "the_count": count})
+            for section, count in sorted(needed.items())
+        ]
+        beside = [
+            (_FREE_AROUND, {**key, "the_section": section, "the_value": value - 1})
+            for value, section in ((value, pool.section_of(value)) for value in around)
+            if section is not None
+        ]
+        return [*lowest, *beside]
 
     def save_free(self, values: Iterable[FreeValues]) -> None:
         """Write down what became of free ranges."""
@@ -127,7 +170,7 @@ class Repository:
         for each in values:
             changes = each.changes()
             of_pool = {"pool": each.pool.name, "scope": each.pool.scope}
-            key = {f"the_{name}": text for name, text in of_pool.items()}
+            key = {f"the_{name}": each for name, each in of_pool.items()}
             gone += [key | {"the_section": row.section, "the_last": row.last} for row in changes.gone]
             changed += [
                 key | {"the_section": row.section, "the_last": row.last, "new_first": row.first}
@@ -145,31 +188,20 @@ class Repository:
         wanted = select(LEASE)
         if pool is not None:
             wanted = wanted.where(LEASE.c.pool == pool, LEASE.c.scope == scope)
-        wanted = wanted.order_by(*LEASE.primary_key)
-        return [Lease(*row) for row in self._connection.execute(wanted)]
+        return [Lease(*row) for row in self._select(wanted.order_by(*LEASE.primary_key))]
 
     def leases_for(self, pool: Pool, requests: Sequence[Request]) -> list[Lease]:
         """The leases of a pool that matter for requests: what the holders have, and who has the fixed values."""
+        return _leases(self._conversation.ask(*self._of_requests(pool, requests)))
+
+    def _of_requests(self, pool: Pool, requests: Sequence[Request]) -> list[Question]:
         holders = sorted({request.holder for request in requests})
         fixed = sorted({request.fixed for request in requests if request.fixed is not None})
-        rows = [*self._of_any(_OF_HOLDERS, pool, holders), *self._of_any(_OF_VALUES, pool, fixed)]
-        return sorted({Lease(*row) for row in rows}, key=lambda lease: lease.value)
-
-    def _of_any(self, statements: Mapping[int, Statement], pool: Pool, wanted: Sequence[str | int]) -> Iterator[Row]:
-        """The rows for any of the wanted: as many at a time as a statement has places; the last fills what is left."""
-        many = 1 if len(wanted) == 1 else _MANY
-        for start in range(0, len(wanted), many):
-            some = wanted[start : start + many]
-            names = {f"wanted_{number}": some[min(number, len(some) - 1)] for number in range(many)}
-            yield from self._run(statements[many], {"the_pool": pool.name, "the_scope": pool.scope, **names})
+        return [*_of_any(_OF_HOLDERS, pool, holders), *_of_any(_OF_VALUES, pool, fixed)]
 
     def expire(self, now: int) -> None:
         """Free the values whose quarantine ended at `now` (Unix time, s) or before; all pools have to be locked."""
-        self._free_expired(self._run(_EXPIRED, {"now": now}), now)
-
-    def expire_in(self, pool: PoolName, scope: str, now: int) -> None:
-        """Free the values of one pool, which has to be locked."""
-        self._free_expired(self._run(_EXPIRED_IN, {"the_pool": pool, "the_scope": scope, "now": now}), now)
+        self._free_expired(self._ask(_EXPIRED, {"now": now}), now)
 
     def _free_expired(self, rows: Iterable[Row], now: int) -> None:
         expired = [Lease(*row) for row in rows]
@@ -186,7 +218,11 @@ class Repository:
         for (name, scope), those in values.items():
             declared = self.pool(name, scope)
             if declared is not None:
-                free = self.free(declared.as_pool(), around=those)
+                pool = declared.as_pool()
+                ranges = {
+                    FreeRange(*row) for rows in self._conversation.ask(*self._of_free(pool, (), those)) for row in rows
+                }
+                free = FreeValues(pool, ranges)
                 for value in those:
                     free.give_back(value)
                 returned.append(free)
@@ -197,19 +233,19 @@ class Repository:
         wanted = select(LEASE).where(LEASE.c.pool == pool, LEASE.c.holder == holder)
         if scope is not None:
             wanted = wanted.where(LEASE.c.scope == scope)
-        return [Lease(*row) for row in self._connection.execute(wanted.order_by(*LEASE.primary_key))]
+        return [Lease(*row) for row in self._select(wanted.order_by(*LEASE.primary_key))]
 
     # Placements and devices
 
     def placements(self) -> list[Placement]:
         """Where every domain is, or may still be."""
         wanted = select(PLACEMENT).order_by(*PLACEMENT.primary_key)
-        return [Placement(*row) for row in self._connection.execute(wanted)]
+        return [Placement(*row) for row in self._select(wanted)]
 
     def devices(self, cloud: str) -> set[tuple[str, str]]:
         """The devices (name, kind) of a cloud that may carry a lease."""
         wanted = select(DEVICE.c.name, DEVICE.c.kind).where(DEVICE.c.cloud == cloud)
-        return {(name, kind) for name, kind in self._connection.execute(wanted)}
+        return {(name, kind) for name, kind in self._select(wanted)}
 
     def add_devices(self, cloud: str, devices: Iterable[tuple[str, str]]) -> None:
         """Remember devices that were not known."""
@@ -223,23 +259,23 @@ class Repository:
 
     def all_devices(self) -> set[tuple[str, str, str]]:
         """Every device (cloud, name, kind) that may carry a lease."""
-        return {(cloud, name, kind) for cloud, name, kind in self._connection.execute(select(DEVICE))}
+        return {(cloud, name, kind) for cloud, name, kind in self._select(select(DEVICE))}
 
     # Moving a whole database
 
     def is_empty(self) -> bool:
         """Whether nothing was ever written."""
         tables = (POOL, LEASE, PLACEMENT, DEVICE, RUN, HISTORY)
-        return not any(self._connection.execute(select(table).limit(1)).first() for table in tables)
+        return not any(self._select(select(table).limit(1)).first() for table in tables)
 
     def runs(self) -> list[tuple[int, int, Run]]:
         """Every run (number, Unix time in s, who)."""
-        rows = self._connection.execute(select(RUN).order_by(RUN.c.id))
+        rows = self._select(select(RUN).order_by(RUN.c.id))
         return [(number, at, Run(*who)) for number, at, *who in rows]
 
     def history(self) -> list[tuple[int, Event]]:
         """Everything that ever happened, with the number of the run, in order."""
-        rows = self._connection.execute(select(HISTORY).order_by(HISTORY.c.id))
+        rows = self._select(select(HISTORY).order_by(HISTORY.c.id))
         return [(run, Event(*event)) for _, run, *event in rows]
 
     def restore(
@@ -256,9 +292,9 @@ class Repository:
         self._write(_CHANGES[PLACEMENT.name].insert, [_row(PLACEMENT, placement) for placement in placements])
         self._write(_INSERT_RUN, [(number, at, *who) for number, at, who in runs])
         self._write(_INSERT_HISTORY, [(run, *event) for run, event in history])
-        if runs and self._connection.dialect.name == "postgresql":
+        if runs and self._conversation.dialect == "postgresql":
             # It counts apart from the rows, and would give numbers out again.
-            self._connection.execute(
+            self._select(
                 select(func.setval(func.pg_get_serial_sequence(RUN.name, "id"), max(number for number, *_ in runs)))
             )
 
@@ -287,13 +323,13 @@ class Repository:
         wanted = wanted.where(*(column == each for column, each in only.items() if each is not None))
         if since is not None:
             wanted = wanted.where(HISTORY.c.at >= since)
-        for _, number, *event, operator, host, command in self._connection.execute(wanted):
+        for _, number, *event, operator, host, command in self._select(wanted):
             yield Recorded(number, Run(operator, host, command), Event(*event))
 
     def history_begins(self) -> dict[tuple[str, str], int]:
         """When something was first written down of each pool (Unix time, s), by pool and scope."""
         wanted = select(HISTORY.c.pool, HISTORY.c.scope, func.min(HISTORY.c.at))
-        rows = self._connection.execute(wanted.group_by(HISTORY.c.pool, HISTORY.c.scope))
+        rows = self._select(wanted.group_by(HISTORY.c.pool, HISTORY.c.scope))
         return {(pool, scope): at for pool, scope, at in rows}
 
     # Changes
@@ -302,7 +338,10 @@ class Repository:
         """Write all changes down, what goes before what comes, and that they were made."""
         self._save(LEASE, leases)
         self._save(PLACEMENT, placements)
-        self._record([event_of(change, now) for changes in (leases, placements) for change in changes])
+        if len(leases) >= _MUCH and self._conversation.dialect == "postgresql":
+            self._conversation.tell(_COUNT_LEASES, [{}])
+        if leases or placements:
+            self._record(chain(entries(leases, now), entries(placements, now)), now)
 
     def _save(self, table: Table, changes: Iterable[LeaseChange] | Iterable[PlacementChange]) -> None:
         gone, changed, new = [], [], []
@@ -318,23 +357,43 @@ class Repository:
         self._write(statements.update, [statements.key(row) | statements.rest(row) for row in changed])
         self._write(statements.insert, new)
 
-    def _record(self, events: Sequence[Event]) -> None:
-        if not events:
-            return
+    def _record(self, events: Iterable[Row], now: int) -> None:
         run, number = self.run
         if number is None:
-            inserted = self._connection.execute(insert(RUN), {"at": events[0].at, **run._asdict()})
+            inserted = self._conversation.aside().execute(insert(RUN), {"at": now, **run._asdict()})
             number = inserted.inserted_primary_key[0]  # type: ignore[index]
             self.run = (run, number)
         self._write(_INSERT_HISTORY, [(number, *event) for event in events])
 
-    def _run(self, statement: Statement, parameters: Parameters) -> list[Row]:
-        return statement.run(self._connection, parameters)
+    def _ask(self, statement: Statement, parameters: Parameters) -> list[Row]:
+        [rows] = self._conversation.ask((statement, parameters))
+        return rows
+
+    def _select(self, statement: Select[*tuple[Any, ...]]) -> CursorResult[*tuple[Any, ...]]:
+        return self._conversation.aside().execute(statement)
 
     def _write(self, statement: Statement, rows: Sequence[Parameters] | Sequence[Row]) -> None:
         if rows:
             self.changed = True
-            statement.run_for_each(self._connection, rows)
+            self._seen = None
+            self._conversation.tell(statement, rows)
+
+
+class _Seen(NamedTuple):
+    """That a holder has nothing of a pool, and the lowest free range of what is dedicated to nobody."""
+
+    pool: PoolName
+    scope: str
+    holder: str
+    lowest: list[FreeRange]
+
+    def is_all_of(self, pool: Pool, requests: Sequence[Request]) -> bool:
+        """Whether no more than this matters for requests."""
+        if len(requests) != 1 or (self.pool, self.scope) != (pool.name, pool.scope):
+            return False
+        [request] = requests
+        sections = [section for section in request.sections if section in pool.sections]
+        return request.holder == self.holder and request.fixed is None and sections == [SHARED]
 
 
 class _Changes:
@@ -385,6 +444,7 @@ _DECLARE = Statement(
 )
 
 _leased = select(LEASE).where(LEASE.c.pool == bindparam("the_pool"), LEASE.c.scope == bindparam("the_scope"))
+_PLACES = ("the_pool", "the_scope", *(f"wanted_{number}" for number in range(_MANY)))
 _wanted: dict[int, list[BindParameter[Any]]] = {
     many: [bindparam(f"wanted_{number}") for number in range(many)] for many in (1, _MANY)
 }
@@ -393,6 +453,8 @@ _OF_VALUES = {many: Statement(_leased.where(LEASE.c.value.in_(wanted))) for many
 _EXPIRED_IN = Statement(_leased.where(LEASE.c.until <= bindparam("now")).order_by(LEASE.c.value))
 _EXPIRED = Statement(select(LEASE).where(LEASE.c.until <= bindparam("now")).order_by(*LEASE.primary_key))
 
+_COUNT_LEASES = Statement(text(f"ANALYZE {LEASE.name}"))
+
 _in_free = (FREE_RANGE.c.pool == bindparam("the_pool"), FREE_RANGE.c.scope == bindparam("the_scope"))
 _in_section = (*_in_free, FREE_RANGE.c.section == bindparam("the_section"))
 _free = select(FREE_RANGE.c.section, FREE_RANGE.c.last, FREE_RANGE.c.first).order_by(FREE_RANGE.c.last)
@@ -400,8 +462,37 @@ _FREE_ALL = Statement(_free.where(*_in_free))
 _FREE_LOWEST = Statement(_free.where(*_in_section).limit(bindparam("the_count", type_=Integer)))
 _FREE_AROUND = Statement(_free.where(*_in_section, FREE_RANGE.c.last >= bindparam("the_value")).limit(2))
 _this_range = (*_in_section, FREE_RANGE.c.last == bindparam("the_last"))
+# Of the pool whose row it is read beside.
+_its_leases = select(LEASE.c.value).where(LEASE.c.pool == POOL.c.pool, LEASE.c.scope == POOL.c.scope)
+_has_rested = _its_leases.where(LEASE.c.until <= bindparam("now")).correlate(POOL).exists()
+_has_some = _its_leases.where(LEASE.c.holder == bindparam("the_holder")).correlate(POOL).exists()
+_its_shared = (FREE_RANGE.c.pool == POOL.c.pool, FREE_RANGE.c.scope == POOL.c.scope, FREE_RANGE.c.section == SHARED)
+_lowest = select(func.min(FREE_RANGE.c.last)).where(*_its_shared).correlate(POOL).scalar_subquery()
+_ENTERED = Statement(
+    select(POOL.c.declared, _has_rested, _has_some, FREE_RANGE.c.last, FREE_RANGE.c.first)
+    .select_from(POOL.outerjoin(FREE_RANGE, and_(*_its_shared, FREE_RANGE.c.last == _lowest)))
+    .where(*_of_pool)
+)
 _FREE_DELETE = Statement(delete(FREE_RANGE).where(*_this_range))
 _FREE_UPDATE = Statement(update(FREE_RANGE).where(*_this_range).values(first=bindparam("new_first")))
+
+
+def _of_any(statements: Mapping[int, Statement], pool: Pool, wanted: Sequence[str | int]) -> Iterator[Question]:
+    """Ask for rows of any of the wanted: as many at a time as a statement has places; the last fills what is left."""
+    many = 1 if len(wanted) == 1 else _MANY
+    for start in range(0, len(wanted), many):
+        some = wanted[start : start + many]
+        places = [*some, *repeat(some[-1], many - len(some))]
+        yield statements[many], dict(zip(_PLACES, (pool.name, pool.scope, *places), strict=False))
+
+
+def _leases(answers: Iterable[Iterable[Row]]) -> list[Lease]:
+    """The leases that were found, each once, by value."""
+    return sorted({Lease(*row) for rows in answers for row in rows}, key=_by_value)
+
+
+def _by_value(lease: Lease) -> int:
+    return lease.value
 
 
 def _row(table: Table, record: Lease | Placement | None) -> Row:

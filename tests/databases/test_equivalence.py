@@ -1,4 +1,4 @@
-"""The same on every database: names are told apart by their bytes, a domain that moves is in two places, texts are long."""
+"""The same on every database: names are told apart by their bytes, a domain moves, texts are long."""
 
 from __future__ import annotations
 
