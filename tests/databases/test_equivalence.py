@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from podwright.allocation.placement import Needs, Placement, PlacementChange
 from podwright.allocation.pools import SHARED, Pool
 from podwright.allocation.repository import Repository
 from podwright.allocation.single_pool import give_up, opened, reserve
+from podwright.allocation.volumes import DiskNeeds, Volume, VolumeChange
 
 POOL = Pool("guest_vlan", "east/p1", {SHARED: (range(1, 4095),)}, "ranges")
 
@@ -58,6 +60,26 @@ def test_a_domain_that_moves_is_on_two_hypervisors(url: str) -> None:
     with Database(url) as database:
         assert database.write(work) == [old, new]
         assert database.read(lambda repository: repository.placements()) == [old, new]
+
+
+def test_a_volume_is_kept_with_its_history(url: str) -> None:
+    names = ["web1", "Web1", "web1 ", "wéb1"]
+    needs = DiskNeeds(10, 500)
+    new = [Volume("east/p1", name, "n1", *needs, account="acme", cloud="lab", since=1) for name in names]
+    left = [replace(volume, state="releasing", since=2) for volume in new[:2]]
+    changes = list(map(VolumeChange, new, left))
+    with Database(url) as database:
+        database.write(lambda repository: repository.save([], [], 1, [VolumeChange(None, each) for each in new]))
+        database.write(lambda repository: repository.save([], [], 2, changes))
+        database.write(lambda repository: repository.save([], [], 3, [VolumeChange(left[0], None)]))
+        assert set(database.read(lambda repository: repository.volumes())) == {left[1], *new[2:]}
+        history = database.read(lambda repository: [event for _, event in repository.history()])
+    assert {event[1:6] for event in history} == {("volume", "east/p1", None, name, "n1") for name in names}
+    assert [event[6:] for event in history if event.holder == "web1"] == [
+        (None, "held 10 GiB"),
+        ("held 10 GiB", "releasing 10 GiB"),
+        ("releasing 10 GiB", None),
+    ]
 
 
 def test_a_pool_of_many_ranges_is_kept_whole(url: str) -> None:
