@@ -62,10 +62,18 @@ class Conversation:
         """Have a statement run for each of the rows, not before something is asked or all is committed."""
         self._to_tell.append((statement, rows))
 
-    def aside(self) -> Connection:
-        """The same transaction for SQLAlchemy, which knows all that was told before."""
+    def send(self) -> None:
+        """Say now what was told before, so that the database refuses now what it would refuse.
+
+        Raises:
+            DBAPIError: as SQLAlchemy would.
+        """
         if self._to_tell:
             self._said(self._told())
+
+    def aside(self) -> Connection:
+        """The same transaction for SQLAlchemy, which knows all that was told before."""
+        self.send()
         return self._connection
 
     def commit(self) -> None:

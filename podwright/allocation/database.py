@@ -115,7 +115,7 @@ class Database:
         """Do what `write` does, and take it back; where there is no database, none is made.
 
         Raises:
-            DatabaseError: the database cannot be used.
+            DatabaseError: the database cannot be used, or refuses what would be written.
         """
         return self._attempt(lambda: self._previewed(work))
 
@@ -157,11 +157,13 @@ class Database:
         version = None if _is_missing(self._url) else _version(self._connected(), self._url)
         if version is None:
             return _on_an_empty_one(work, self._run)
-        with _rolled_back(self._connected()) as (_, repository):
+        with _rolled_back(self._connected()) as (conversation, repository):
             if version != SCHEMA_VERSION:
                 _upgrade_for_now(self._connected(), self._url)
             repository.run = (self._run, self._run_id)
-            return work(repository)
+            result = work(repository)
+            conversation.send()
+            return result
 
     def _read(self, work: Callable[[Repository], Result], needed: bool) -> Result:
         if _is_missing(self._url):
@@ -231,10 +233,12 @@ def _rolled_back(connection: Connection) -> Iterator[tuple[Conversation, Reposit
 def _on_an_empty_one(work: Callable[[Repository], Result], run: Run) -> Result:
     engine = _engine(URL.create("sqlite", database=":memory:"))
     try:
-        with engine.connect() as connection, _rolled_back(connection) as (_, repository):
+        with engine.connect() as connection, _rolled_back(connection) as (conversation, repository):
             METADATA.create_all(connection)
             repository.run = (run, None)
-            return work(repository)
+            result = work(repository)
+            conversation.send()
+            return result
     finally:
         engine.dispose()
 
