@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from multiprocessing import get_context
 from typing import Any
 
 import pytest
@@ -26,6 +29,11 @@ _COLUMNS = """
 _INDEXES = """
     SELECT table_name, index_name, seq_in_index, column_name, non_unique
     FROM information_schema.statistics WHERE table_schema = DATABASE() ORDER BY table_name, index_name, seq_in_index
+"""
+
+_WAITING = """
+    SELECT count(*) FROM information_schema.processlist
+    WHERE db = DATABASE() AND state = 'Waiting for table metadata lock'
 """
 
 
@@ -57,6 +65,26 @@ def test_an_upgrade_that_was_killed_is_finished(mariadb: MariaDb) -> None:
         connection.exec_driver_sql("ALTER TABLE pool CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin")
         connection.exec_driver_sql("DROP INDEX one_held_placement_per_domain ON placement")
     assert ask(url, "Acme/default") == 2
+    with connected(url) as connection:
+        assert tables(connection) == expected
+
+
+def test_two_controllers_upgrade_at_one_moment(mariadb: MariaDb) -> None:
+    url = mariadb.new_database()
+    ask(url, "acme/default")
+    with connected(url) as connection:
+        expected = tables(connection)
+        make_old(connection)
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as controllers:
+        with connected(url) as reader:
+            # What was read cannot be altered before the reader's transaction ends: until then, both wait.
+            reader.exec_driver_sql("SELECT * FROM pool")
+            asked = [controllers.submit(ask, url, f"acme/{name}") for name in ("one", "two")]
+            end = time.monotonic() + 30
+            while reader.exec_driver_sql(_WAITING).scalar_one() < len(asked):
+                assert time.monotonic() < end, "both should come to wait for the table"
+                time.sleep(0.05)
+        assert {each.result(timeout=60) for each in asked} == {2, 3}
     with connected(url) as connection:
         assert tables(connection) == expected
 

@@ -67,7 +67,7 @@ def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
         connection.execute("UPDATE alembic_version SET version_num = '0007'")
     connection.close()
     assert refusal(path) == (
-        f"database {path}: has schema version 0007, and this podwright knows versions up to 0004; "
+        f"database {path}: has schema version 0007, and this podwright knows versions up to 0005; "
         "use the podwright that wrote it, or a newer one"
     )
 
