@@ -16,11 +16,12 @@ from podwright.allocation.history import Run
 from podwright.allocation.pools import SHARED, Pool
 from podwright.allocation.repository import Repository
 from podwright.allocation.single_pool import give_up, opened, reserve
-from podwright.errors import AllocationError
+from podwright.errors import AllocationError, DatabaseError
 
 PURPOSE = "guest_network"
 POOLS = [Pool("guest_vlan", f"east/p{number}", {SHARED: (range(1, 4095),)}, "ranges") for number in range(3)]
 HOLDERS = 40  # of each worker, in each pool
+ANSWERS_WITHIN_S = 90.0
 
 # Not "fork": a child must not share what its parent has open, as a controller on another machine does not.
 _CONTEXT = get_context("forkserver")
@@ -42,6 +43,7 @@ def work(urls: Sequence[str], number: int, seed: int, done: MutableSequence[int]
     choose = random.Random(seed)  # noqa: S311 (repeatable)
     urls = [*urls[number % len(urls) :], *urls[: number % len(urls)]]
     had: dict[tuple[str, str], int] = {}
+    _await_answer(urls, number)
     while done[number] < operations:
         pool = choose.choice(POOLS)
         holders = [f"w{number}-{choose.randrange(HOLDERS)}/default" for _ in range(choose.choice((1, 1, 1, 5)))]
@@ -50,6 +52,19 @@ def work(urls: Sequence[str], number: int, seed: int, done: MutableSequence[int]
     for pool in POOLS:
         holders = [holder for scope, holder in had if scope == pool.scope]
         _operate_anywhere(urls, number, pool, holders, had, release=False)
+
+
+def _await_answer(urls: Sequence[str], number: int) -> None:
+    """Reach a database, which may be about to start again: whoever never reached his gives up at once."""
+    end = time.monotonic() + ANSWERS_WITHIN_S
+    while True:
+        for url in urls:
+            try:
+                return _database(url, number).read(lambda _: None, needed=False)
+            except DatabaseError:
+                if time.monotonic() > end:
+                    raise
+        time.sleep(0.1)
 
 
 def _operate_anywhere(
@@ -67,10 +82,14 @@ def _operate_anywhere(
 _opened: dict[str, Database] = {}
 
 
+def _database(url: str, number: int) -> Database:
+    return _opened.setdefault(url, Database(url, Run(f"worker {number}", "test", "test")))
+
+
 def _operate(
     url: str, number: int, pool: Pool, holders: Sequence[str], had: dict[tuple[str, str], int], release: bool
 ) -> None:
-    database = _opened.setdefault(url, Database(url, Run(f"worker {number}", "test", "test")))
+    database = _database(url, number)
     now = int(time.time())
     if release:
         for holder in holders:
