@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint unit bench install test-packages clean
+.PHONY: demo test lint unit bench soak install test-packages clean
 
 demo: install
 	$(BIN)/podwright lab demo
@@ -25,6 +25,10 @@ bench: install test-packages
 	$(BIN)/python -m tests.bench.allocation
 	$(BIN)/python -m tests.bench.render
 	$(BIN)/python -m tests.bench.deploy
+
+# Controllers by the dozen, killed with their servers: some minutes for each database.
+soak: install test-packages
+	$(BIN)/python -m tests.databases.soak
 
 # yanglint judges the payloads for switches. Of the databases, mariadb-server has the scripts by which a Galera node
 # gets its state (mariadb-server-core lacks them); those use rsync, and find its port with ss.

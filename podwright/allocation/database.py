@@ -8,6 +8,7 @@ the latest when it commits, and its work is done once more.
 
 from __future__ import annotations
 
+import gc
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -28,6 +29,7 @@ from sqlalchemy.exc import (
 )
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
+from podwright.allocation.conversation import READS, Conversation, begin
 from podwright.allocation.history import Run, this_run
 from podwright.allocation.repository import Repository
 from podwright.allocation.schema import LEASE, METADATA, SCHEMA_VERSION, SQLITE_STATISTICS, VERSION
@@ -42,9 +44,6 @@ BUSY_TIMEOUT_S = 30
 RETRY_TIMEOUT_S = 30
 
 CONNECT_TIMEOUT_S = 10
-
-# An option of connections whose transactions write nothing and wait for nobody.
-_READS = "podwright_reads"
 
 # 100,000 leases in one transaction: SQLite writes what does not fit before its time.
 _CACHE_KIB = 64 * 1024
@@ -116,7 +115,7 @@ class Database:
         """Do what `write` does, and take it back; where there is no database, none is made.
 
         Raises:
-            DatabaseError: the database cannot be used.
+            DatabaseError: the database cannot be used, or refuses what would be written.
         """
         return self._attempt(lambda: self._previewed(work))
 
@@ -133,22 +132,24 @@ class Database:
         return self._attempt(lambda: self._read(work, needed))
 
     def _attempt(self, once: Callable[[], Result]) -> Result:
-        with _explained(self._url):
-            for attempt in self._retrying:
-                with attempt:
-                    return once()
-        raise AssertionError("tenacity returns or raises")
+        with _explained(self._url), _collector_paused():
+            try:
+                return once()
+            except (DBAPIError, sqlite3.Error) as error:
+                if not self._is_worth_another_try(error):
+                    raise
+            return self._retrying(once)
 
     def _written(self, work: Callable[[Repository], Result]) -> Result:
         connection = self._connected()
         if not self._prepared:
             _prepare(connection, self._url)
             self._prepared = True
-        with _rolled_back(connection) as repository:
+        with _rolled_back(connection) as (conversation, repository):
             repository.run = (self._run, self._run_id)
             result = work(repository)
             if repository.changed:
-                connection.commit()
+                conversation.commit()
                 self._run_id = repository.run[1]
         return result
 
@@ -156,24 +157,26 @@ class Database:
         version = None if _is_missing(self._url) else _version(self._connected(), self._url)
         if version is None:
             return _on_an_empty_one(work, self._run)
-        with _rolled_back(self._connected()) as repository:
+        with _rolled_back(self._connected()) as (conversation, repository):
             if version != SCHEMA_VERSION:
                 _upgrade_for_now(self._connected(), self._url)
             repository.run = (self._run, self._run_id)
-            return work(repository)
+            result = work(repository)
+            conversation.send()
+            return result
 
     def _read(self, work: Callable[[Repository], Result], needed: bool) -> Result:
         if _is_missing(self._url):
             if needed:
                 raise DatabaseError(_no_leases(self._url))
             return _on_an_empty_one(work, self._run)
-        connection = self._connected().execution_options(**{_READS: True})
+        connection = self._connected().execution_options(**{READS: True})
         try:
             if needed and _version(connection, self._url) is None:
                 raise DatabaseError(_no_leases(self._url))
             return self._previewed(work)
         finally:
-            connection.execution_options(**{_READS: False})
+            connection.execution_options(**{READS: False})
 
     def _connected(self) -> Connection:
         if self._connection is None or self._connection.invalidated:
@@ -206,22 +209,36 @@ def unix_time(moment: datetime | None) -> int:
 
 
 @contextmanager
-def _rolled_back(connection: Connection) -> Iterator[Repository]:
-    """A transaction that is undone unless somebody commits it."""
+def _collector_paused() -> Iterator[None]:
+    """No search for garbage: a large run makes several objects for each lease and drops none, and it took a fifth."""
+    was_enabled = gc.isenabled()
+    gc.disable()
     try:
-        yield Repository(connection)
+        yield
     finally:
-        # Also after a commit that was refused, when there is no transaction any more but in SQLAlchemy's books.
-        connection.rollback()
+        if was_enabled:
+            gc.enable()
+
+
+@contextmanager
+def _rolled_back(connection: Connection) -> Iterator[tuple[Conversation, Repository]]:
+    """A transaction that is undone unless somebody commits it."""
+    conversation = Conversation(connection)
+    try:
+        yield conversation, Repository(conversation)
+    finally:
+        conversation.rollback()
 
 
 def _on_an_empty_one(work: Callable[[Repository], Result], run: Run) -> Result:
     engine = _engine(URL.create("sqlite", database=":memory:"))
     try:
-        with engine.connect() as connection, _rolled_back(connection) as repository:
+        with engine.connect() as connection, _rolled_back(connection) as (conversation, repository):
             METADATA.create_all(connection)
             repository.run = (run, None)
-            return work(repository)
+            result = work(repository)
+            conversation.send()
+            return result
     finally:
         engine.dispose()
 
@@ -275,8 +292,8 @@ def _sqlite(url: URL) -> Engine:
     engine = create_engine(url, poolclass=NullPool, connect_args=connect_args)
 
     @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get(_READS) else "BEGIN IMMEDIATE")
+    def as_in_conversations(connection: Connection) -> None:
+        begin(connection)
 
     return engine
 
@@ -349,7 +366,7 @@ def _upgrade(connection: Connection) -> None:
 
 def _upgrade_for_now(connection: Connection, url: URL) -> None:
     """Bring the tables up to date in a transaction that will be undone."""
-    if connection.dialect.name == "mysql":  # where a change of tables cannot be undone
+    if connection.dialect.name in ("mariadb", "mysql"):  # where a change of tables cannot be undone
         raise DatabaseError(
             f"database {_named(url)}: has tables of an older podwright; run once without check mode to upgrade them"
         )

@@ -112,12 +112,14 @@ def grant(
         now: the time to go by (Unix time, s).
     """
     granted = Granted(pool)
-    requests = set(requests)
+    requests = list(dict.fromkeys(requests))
     leases = _without_facts_of_old(granted, list(leases), free, requests, cloud)
     had = {(lease.holder, lease.purpose): lease for lease in leases if not lease.superseded}
     taken = {lease.value: lease for lease in leases}
     waiting = []
-    for request in sorted(requests, key=lambda request: (request.fixed is None, request)):
+    fixed = sorted(request for request in requests if request.fixed is not None)
+    others = sorted(request for request in requests if request.fixed is None)
+    for request in (*fixed, *others):
         key = (request.holder, request.purpose)
         granted.asked.add(key)
         lease = granted.leases.get(key)

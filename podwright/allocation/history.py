@@ -6,12 +6,14 @@ import getpass
 import os
 import re
 import socket
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
-from podwright.allocation.grant import Lease, LeaseChange
-from podwright.allocation.placement import Placement, PlacementChange
+from podwright.allocation.changes import Change, Record
+from podwright.allocation.grant import Lease
+from podwright.allocation.placement import Placement
 from podwright.allocation.pools import shown
-from podwright.allocation.volumes import Volume, VolumeChange
+from podwright.allocation.volumes import Volume
 
 PLACEMENT_POOL = Placement.pool
 VOLUME_POOL = Volume.pool
@@ -67,17 +69,19 @@ def this_run(command: str) -> Run:
     return Run(operator[:64], socket.gethostname()[:255], command[:191])
 
 
-def event_of(change: LeaseChange | PlacementChange | VolumeChange, at: int) -> Event:
-    """The entry for a change of a lease, placement or volume."""
-    record = change.after or change.before
-    assert record is not None
-    before, after = (None if each is None else _standing(each) for each in change)
-    if isinstance(record, Lease):
-        return Event(at, *record[:5], before, after)
-    return Event(at, record.pool, record.scope, None, record.domain, record.where, before, after)
+def entries(changes: Iterable[Change], at: int) -> Iterator[tuple[Any, ...]]:
+    """The events of changes of leases, placements and volumes, as plain tuples: there may be 100,000."""
+    for before, after in changes:
+        record = after or before
+        assert record is not None
+        was, is_now = before and _standing(before), after and _standing(after)
+        if isinstance(record, Lease):
+            yield (at, *record[:5], was, is_now)
+        else:
+            yield (at, record.pool, record.scope, None, record.domain, record.where, was, is_now)
 
 
-def _standing(record: Lease | Placement | Volume) -> str:
+def _standing(record: Record) -> str:
     """The state; of a volume, how large it is in it: `held 10 GiB`."""
     return f"{record.state} {record.size_gib} GiB" if isinstance(record, Volume) else record.state
 
@@ -86,7 +90,7 @@ def size_gib_of(standing: str | None) -> int:
     """How large a volume was before or after a change; 0 when there was none.
 
     Raises:
-        ValueError: it is not what `event_of` says of a volume.
+        ValueError: it is not what `entries` say of a volume.
     """
     if standing is None:
         return 0

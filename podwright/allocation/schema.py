@@ -20,14 +20,24 @@ from sqlalchemy import (
 from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import Dialect
 
-SCHEMA_VERSION = "0004"
+SCHEMA_VERSION = "0005"
 
 METADATA = MetaData()
 
 
+# SQLAlchemy's names for what it says to MariaDB and to MySQL; a variant for one of them is not one for the other.
+_MARIADB = ("mariadb", "mysql")
+
+
 def _words(length: int) -> String:
     """Text that is equal only to the same bytes: MariaDB would otherwise take `a`, `A` and `a ` for one holder."""
-    return String(length).with_variant(mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_nopad_bin"), "mysql")
+    exact = mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_nopad_bin")
+    return String(length).with_variant(exact, *_MARIADB)
+
+
+def _text() -> Text:
+    """Text of any length: MariaDB's has 64 KiB otherwise."""
+    return Text().with_variant(mysql.MEDIUMTEXT(charset="utf8mb4", collation="utf8mb4_nopad_bin"), *_MARIADB)
 
 
 def _in_a_pool() -> tuple[Column[Any], Column[Any]]:
@@ -52,7 +62,7 @@ _COUNTED = BigInteger().with_variant(Integer, "sqlite")
 
 
 def _has_partial_indexes(*_: Any, dialect: Dialect, **__: Any) -> bool:
-    return dialect.name != "mysql"
+    return dialect.name not in _MARIADB
 
 
 # Alembic's own, so that `alembic` reads it too.
@@ -63,7 +73,7 @@ POOL = Table(
     "pool",
     METADATA,
     *_in_a_pool(),
-    Column("declared", Text().with_variant(mysql.MEDIUMTEXT(), "mysql"), nullable=False),
+    Column("declared", _text(), nullable=False),
     Column("declared_at", _words(255), nullable=False),
     Column("cloud", _words(63)),
     Column("revision", BigInteger, nullable=False),
@@ -198,7 +208,7 @@ HISTORY = Table(
     Column("value", BigInteger),
     Column("holder", _words(191), nullable=False),
     Column("purpose", _words(64), nullable=False),
-    Column("before", Text().with_variant(mysql.MEDIUMTEXT(), "mysql")),
-    Column("after", Text().with_variant(mysql.MEDIUMTEXT(), "mysql")),
+    Column("before", _text()),
+    Column("after", _text()),
 )
 Index("history_of_value", HISTORY.c.pool, HISTORY.c.scope, HISTORY.c.value)

@@ -35,9 +35,7 @@ def reserve(repository: Repository, pool: Pool, requests: Sequence[Request], clo
     Raises:
         AllocationError: not all of it can be had; roll back.
     """
-    leases = repository.leases_for(pool, requests)
-    fixed = [request.fixed for request in requests if request.fixed is not None]
-    free = repository.free(pool, (request.sections for request in requests), fixed)
+    leases, free = repository.what_matters(pool, requests)
     granted = grant(pool, leases, free, requests, cloud, now)
     problems = list(granted.problems)
     if granted.unserved:
@@ -61,19 +59,24 @@ def _of_others(granted: Granted) -> str | None:
     )
 
 
-def opened(repository: Repository, wanted: Pool, now: int) -> Pool:
+def opened(repository: Repository, wanted: Pool, now: int, holders: Sequence[str] = ()) -> Pool:
     """A pool for this transaction alone: declared, or as it is declared already when `wanted` holds nothing.
 
     It may hold more than it did, or less where no lease is in what goes.
 
+    Args:
+        repository: the transaction.
+        wanted: the pool as it shall be, or the name and scope of one.
+        now: the time to go by (Unix time, s).
+        holders: who will ask; known already, one alone costs fewer messages.
+
     Raises:
         AllocationError: it holds nothing, belongs to a cloud that declares it otherwise, or would shrink below a lease.
     """
-    repository.lock(wanted.name, wanted.scope)
-    repository.expire_in(wanted.name, wanted.scope, now)
-    known = repository.pool(wanted.name, wanted.scope)
-    if known is not None and known.declared == wanted.declared:
+    declared = repository.enter(wanted.name, wanted.scope, now, holders[0] if len(holders) == 1 else "")
+    if declared is not None and declared == wanted.declared:
         return wanted
+    known = None if declared is None else repository.pool(wanted.name, wanted.scope)
     if known is not None and not wanted.sections:
         return known.as_pool()
     if not wanted.sections:
@@ -205,11 +208,10 @@ def ask(
 
     def work(repository: Repository) -> Asked:
         if state == "absent":
-            repository.lock(wanted.name, wanted.scope)
-            repository.expire_in(wanted.name, wanted.scope, moment)
+            repository.enter(wanted.name, wanted.scope, moment)
             until = moment + quarantine_hours * 3600
             return Asked({}, give_up(repository, wanted, holders, purpose, moment, until, named_by))
-        pool = opened(repository, wanted, moment)
+        pool = opened(repository, wanted, moment, holders)
         requests = [
             Request(holder, purpose, fixed.get(holder), _sections_for(repository, pool, holder, purpose, sections))
             for holder in holders

@@ -1,66 +1,51 @@
-"""Statements that go straight to the driver, for the way that thousands of leases take one by one.
+"""Statements in the words of each database, compiled once.
 
 SQLAlchemy compiles a statement, once for each dialect. What it does at every
 execution (looking the statement up, converting parameters, making rows) takes
 several times as long as SQLite takes for the statement itself, and our columns
-are numbers and text, which need no conversion.
+are numbers and text, which need no conversion. So `conversation` gives them to the driver.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Insert, UpdateBase
+from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.expression import ClauseElement
 
-Parameters = Mapping[str, Any]
+Parameters = dict[str, Any]
 Row = tuple[Any, ...]
+Rows = Sequence[Parameters] | Sequence[Row]
+"""The parameters of each execution; of an INSERT a value for each column will do"""
 
 
 class Statement:
-    """A statement with named parameters, in the words of whichever dialect it is run in."""
+    """A statement with named parameters."""
 
     def __init__(self, statement: ClauseElement) -> None:
         self._statement = statement
-        self._compiled: dict[str, _Compiled] = {}
+        self._compiled: dict[str, Compiled] = {}
 
-    def run(self, connection: Connection, parameters: Parameters) -> list[Row]:
-        """Run it once, in the transaction that the connection is in; its rows.
+    def compiled(self, dialect: Dialect) -> Compiled:
+        """The statement in a dialect's words."""
+        compiled = self._compiled.get(dialect.name)
+        if compiled is None:
+            compiled = self._compiled[dialect.name] = self._compile(dialect)
+        return compiled
 
-        Raises:
-            DBAPIError: as SQLAlchemy would.
-        """
-        compiled = self._for(connection)
-        cursor = _call(connection, "execute", compiled.text, compiled.ordered(parameters))
-        rows: list[Row] = cursor.fetchall() if cursor.description else []
-        cursor.close()
-        return rows
-
-    def run_for_each(self, connection: Connection, rows: Sequence[Parameters] | Sequence[Row]) -> None:
-        """Run it for each row, in as few messages to the server as the driver can do with.
-
-        A row of an INSERT may be a tuple with a value for each column.
-
-        Raises:
-            DBAPIError: as SQLAlchemy would.
-        """
-        compiled = self._for(connection)
-        _call(connection, "executemany", compiled.text, compiled.all_ordered(rows)).close()
-
-    def _for(self, connection: Connection) -> _Compiled:
-        dialect = connection.dialect
-        if dialect.name not in self._compiled:
-            compiled: Any = self._statement.compile(dialect=dialect)
-            constants = {name: value for name, value in compiled.params.items() if value is not None}
-            self._compiled[dialect.name] = _Compiled(
-                str(compiled), compiled.positiontup, list(compiled.params), constants
-            )
-        return self._compiled[dialect.name]
+    def _compile(self, dialect: Dialect) -> Compiled:
+        compiled: Any = self._statement.compile(dialect=dialect)
+        constants = {name: value for name, value in compiled.params.items() if value is not None}
+        names = list(compiled.params)
+        writes = str(self._statement.table) if isinstance(self._statement, UpdateBase) else None
+        return Compiled(
+            str(compiled), compiled.positiontup, names, constants, writes, isinstance(self._statement, Insert)
+        )
 
 
-class _Compiled(NamedTuple):
+class Compiled(NamedTuple):
     """What a driver is told."""
 
     text: str
@@ -70,40 +55,25 @@ class _Compiled(NamedTuple):
     """The parameters in the order of an INSERT's columns"""
     constants: Parameters
     """Parameters that SQLAlchemy added"""
+    writes: str | None
+    """The table that it writes to"""
+    adds: bool
+    """Whether it is an INSERT"""
 
-    def ordered(self, parameters: Parameters) -> Any:
+    def ordered(self, parameters: Parameters | Row) -> Any:
+        """The parameters as the driver takes them."""
+        if isinstance(parameters, tuple):
+            return parameters if self.order is not None else dict(zip(self.names, parameters, strict=True))
         if self.constants:
             parameters = {**self.constants, **parameters}
         return parameters if self.order is None else [parameters[name] for name in self.order]
 
-    def all_ordered(self, rows: Sequence[Any]) -> Sequence[Any]:
-        if isinstance(rows[0], Mapping):
-            return [self.ordered(row) for row in rows]
-        if self.order is None:
-            return [dict(zip(self.names, row, strict=True)) for row in rows]
-        return rows  # as they are, which is what makes a large run fast
+    def all_ordered(self, rows: Rows) -> Iterator[Any]:
+        """Rows as the driver takes them."""
+        if self.order is not None and isinstance(rows[0], tuple):
+            return iter(rows)  # as they are, which is what makes a large run fast
+        return map(self.ordered, rows)
 
-
-def _call(connection: Connection, method: str, text: str, parameters: Any) -> Any:
-    """Have the driver do something; its cursor. What goes wrong is told as SQLAlchemy tells it."""
-    if not connection.in_transaction():
-        connection.begin()
-    driver = connection.connection
-    cursor = driver.cursor()
-    try:
-        run: Callable[[str, Any], Any] = getattr(cursor, method)
-        run(text, parameters)
-    except connection.dialect.loaded_dbapi.Error as error:
-        lost = connection.dialect.is_disconnect(error, driver, cursor)
-        if lost:
-            connection.invalidate(error)
-        raise DBAPIError.instance(
-            text,
-            None,
-            error,
-            connection.dialect.loaded_dbapi.Error,
-            hide_parameters=True,
-            connection_invalidated=lost,
-            dialect=connection.dialect,
-        ) from error
-    return cursor
+    def all_in_order(self, rows: Rows) -> Iterator[Row]:
+        """Rows of an INSERT with a value for each column."""
+        return (tuple(row[name] for name in self.names) if isinstance(row, dict) else row for row in rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
+from typing import NamedTuple
 
 from rich import box
 from rich.table import Table
@@ -25,17 +26,44 @@ RATE = "Empty on: at last month's rate (of what history there is); -: not at tha
 _FEW = 8
 
 
-def records_tables(records: Sequence[Record]) -> Iterator[Table]:
-    """A table for each pool of leases, which come pool by pool, one of placements and one of volumes."""
+class Listing(NamedTuple):
+    """Rows of one kind, each with a text for each column."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def records_listings(records: Sequence[Record]) -> Iterator[Listing]:
+    """One for each pool of leases, which come pool by pool, one of placements and one of volumes."""
     leases = (record for record in records if isinstance(record, Lease))
     for pool, those in groupby(leases, key=lambda lease: lease.pool):
-        yield _leases_table(pool, list(those))
+        yield _leases_listing(pool, list(those))
     placements = [record for record in records if isinstance(record, Placement)]
     if placements:
-        yield _placements_table(placements)
+        yield _placements_listing(placements)
     volumes = [record for record in records if isinstance(record, Volume)]
     if volumes:
-        yield _volumes_table(volumes)
+        yield _volumes_listing(volumes)
+
+
+def as_table(listing: Listing) -> Table:
+    """What a person reads on a screen, folded to its width."""
+    table = _table(listing.title, *listing.columns)
+    for row in listing.rows:
+        _add(table, *row)
+    return table
+
+
+def as_lines(listing: Listing) -> Iterator[str]:
+    """The same for a file, another program or more rows than anybody reads: a line for each, however long it is."""
+    cells = (listing.columns, *listing.rows)
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    yield listing.title
+    yield _aligned(listing.columns, widths)
+    yield "─" * (sum(widths) + 2 * len(widths) - 1)
+    for row in listing.rows:
+        yield _aligned(row, widths)
 
 
 def usage_tables(usages: Iterable[Usage]) -> Iterator[Table]:
@@ -49,7 +77,7 @@ def usage_tables(usages: Iterable[Usage]) -> Iterator[Table]:
         table.add_column("Empty on", no_wrap=True)
         for usage in rows:
             counts = (usage.size, usage.held, usage.releasing, usage.quarantine, usage.free)
-            empty_on = "-" if usage.empty_at is None else local_time(usage.empty_at)[:10]
+            empty_on = "-" if usage.empty_at is None else _local_date(usage.empty_at)
             part = [usage.section or "all"] if parts else []
             _add(table, usage.scope, *part, *counts, f"{int(usage.percent)}%", empty_on)
         yield table
@@ -61,7 +89,7 @@ def forecast(usage: Usage) -> str:
         return "it is empty"
     if usage.empty_at is None:
         return "not at last month's rate"
-    return f"at last month's rate it is empty on {local_time(usage.empty_at)[:10]}"
+    return f"at last month's rate it is empty on {_local_date(usage.empty_at)}"
 
 
 def promised_table(hypervisors: Iterable[Promised]) -> Table:
@@ -82,7 +110,7 @@ def filled_table(servers: Iterable[Filled]) -> Table:
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("Empty on", no_wrap=True)
     for each in servers:
-        empty_on = "-" if each.empty_at is None else local_time(each.empty_at)[:10]
+        empty_on = "-" if each.empty_at is None else _local_date(each.empty_at)
         counts = (each.volumes, _of(each.size_gib, each.size_gib_of), each.left_behind_gib)
         _add(table, each.scope, each.server, *counts, _of(each.storage_iops, each.storage_iops_of), empty_on)
     return table
@@ -163,30 +191,38 @@ def local_time(moment: int) -> str:
     return datetime.fromtimestamp(moment).astimezone().isoformat(timespec="seconds")
 
 
-def _leases_table(pool: str, rows: Sequence[Lease]) -> Table:
-    rests = any(lease.until for lease in rows)
-    table = _table(pool, "Scope", "Value", "Holder", "Purpose", "State", "Since", *(["Until"] if rests else []))
-    for lease in rows:
-        until = [local_time(lease.until)[:10] if lease.until else ""] if rests else []
+def _leases_listing(pool: str, leases: Sequence[Lease]) -> Listing:
+    rests = any(lease.until for lease in leases)
+    rows = []
+    for lease in leases:
+        until = [_local_date(lease.until) if lease.until else ""] if rests else []
         names = (lease.scope, lease.shown, lease.holder, lease.purpose)
-        _add(table, *names, lease.state, local_time(lease.since)[:10], *until)
-    return table
+        rows.append((*names, lease.state, _local_date(lease.since), *until))
+    return Listing(pool, ("Scope", "Value", "Holder", "Purpose", "State", "Since", *(["Until"] if rests else [])), rows)
 
 
-def _placements_table(rows: Sequence[Placement]) -> Table:
-    table = _table(Placement.pool, "Pod", "Hypervisor", "Domain", "vCPUs", "MiB", "State", "Since")
-    for each in rows:
-        names = (each.scope, each.hypervisor, each.domain, each.vcpus, each.memory_mib)
-        _add(table, *names, each.state, local_time(each.since)[:10])
-    return table
+def _placements_listing(placements: Iterable[Placement]) -> Listing:
+    rows = []
+    for each in placements:
+        names = (each.scope, each.hypervisor, each.domain, str(each.vcpus), str(each.memory_mib))
+        rows.append((*names, each.state, _local_date(each.since)))
+    return Listing(Placement.pool, ("Pod", "Hypervisor", "Domain", "vCPUs", "MiB", "State", "Since"), rows)
 
 
-def _volumes_table(rows: Sequence[Volume]) -> Table:
-    table = _table(Volume.pool, "Pod", "Storage server", "Domain", "GiB", "IOPS", "State", "Since")
-    for each in rows:
-        names = (each.scope, each.server, each.domain, each.size_gib, each.storage_iops)
-        _add(table, *names, each.state, local_time(each.since)[:10])
-    return table
+def _volumes_listing(volumes: Iterable[Volume]) -> Listing:
+    rows = []
+    for each in volumes:
+        names = (each.scope, each.server, each.domain, str(each.size_gib), str(each.storage_iops))
+        rows.append((*names, each.state, _local_date(each.since)))
+    return Listing(Volume.pool, ("Pod", "Storage server", "Domain", "GiB", "IOPS", "State", "Since"), rows)
+
+
+def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(map(str.ljust, cells, widths)).rstrip()
+
+
+def _local_date(moment: int) -> str:
+    return local_time(moment)[:10]
 
 
 def _table(title: str, *columns: str) -> Table:

@@ -1,116 +1,196 @@
-"""`make bench`: leases a second, one by one and in bulk, beside what databases and other ways of allocating can do.
+"""`make bench`: what a lease costs, beside the database's own insert and commit and beside other ways of allocating.
 
-Every figure is of one run on one machine, so that only those of one run compare:
+    python -m tests.bench.allocation [sqlite] [mariadb] [postgresql]
 
-- bare: the database's own rate, a row with the columns of a lease inserted and committed, by its driver alone;
-- NetBox's way: the first free prefix is what is left of the parent when all of its children are taken from it
-  (`GetAvailablePrefixesMixin` in netbox/ipam/models/ip.py), with netaddr;
-- CloudStack's way: a row for every value, a random free one of which is locked and marked in a transaction
-  (`DataCenterVnetDaoImpl.takeVnet` and `lockOneRandomRow`);
-- a scan: all taken addresses are read, and the first that is not among them is found with `ipaddress`.
+All that is compared takes turns in one run (see `rounds`), so ratios hold on a busy machine, where rates do not.
+*Bare* is a row with the columns, the primary key and the unique key of a lease, inserted and committed by the same
+driver, on the same server or disk and as durably. The goals are those of docs/allocation.md.
 """
 
 from __future__ import annotations
 
-import sqlite3
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from ipaddress import IPv4Network
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import netaddr
+from rich import box
 from rich.table import Table
 from sqlalchemy import Connection, create_engine, event, text
-from sqlalchemy.engine import Engine
 
+from podwright.allocation.conversation import begin
 from podwright.allocation.database import Database
 from podwright.allocation.grant import Request
 from podwright.allocation.pools import KINDS, SHARED, Pool
 from podwright.allocation.single_pool import opened, reserve
 from podwright.report import console, say
+from tests.bench.other_ways import WAYS
+from tests.bench.rounds import Measured, Side, take_turns
+from tests.bench.tasks import cpu_of_many_accounts
 from tests.databases.servers import MariaDb, PostgreSql
 
-POOL = Pool("mac", "bench", {SHARED: (KINDS["mac"].values,)}, "bench")
 HELD = (0, 10_000, 1_000_000)
 BATCH = 100_000
-BULK = 50_000
-ONE_BY_ONE_S = 3.0
-OTHERS_HELD = 10_000
+BULK = 20_000
+TURNS = 15
+AT_MOST_S = 60.0
+
+AT_MOST_BARES = 2.0
+AT_MOST_EMPTIES = 1.5
+AT_LEAST_BULK = 50_000
+AT_LEAST_NETBOXES = 20.0
+AT_MOST_TASK_MS = 50.0
 
 
-@dataclass(frozen=True)
-class Rates:
-    """Leases a second on one database; {held: rate}."""
+class Line(NamedTuple):
+    """A figure, as it is told."""
 
-    database: str
-    bare: float
-    one_by_one: dict[int, float]
-    bulk: dict[int, float]
-    others: dict[str, float]
+    what: str
+    held: str
+    rate: str = ""
+    cpu_us: str = ""
+    ratio: str = ""
+    goal: str = ""
+    met: bool | None = None
 
 
 def main() -> None:
     """Measure every database that is named, or all of them."""
-    wanted = sys.argv[1:] or ["sqlite", "mariadb", "postgresql"]
-    rates = [_measure(name, *urls) for name in wanted for urls in _databases(name)]
-    console.print(_table(rates))
-    console.print(_others_table(rates))
+    began = time.monotonic()
+    missed = 0
+    for name in sys.argv[1:] or ["sqlite", "mariadb", "postgresql"]:
+        with _new_databases(name) as new_database:
+            lines = list(_lines(name, new_database))
+        missed += sum(line.met is False for line in lines)
+        console.print(_table(name, lines))
+    say(f"{datetime.now(UTC):%Y-%m-%d}: it took {time.monotonic() - began:.0f} s; {missed or 'no'} goals were missed")
 
 
-def _databases(name: str) -> Iterator[tuple[str, str]]:
-    """(URL of an empty database, URL of another one)"""
-    if name == "sqlite":
-        with tempfile.TemporaryDirectory(dir=Path.cwd()) as directory:  # a disk: /tmp may be memory
-            yield f"sqlite:///{directory}/leases.db", f"sqlite:///{directory}/other.db"
-    else:
-        with MariaDb() if name == "mariadb" else PostgreSql() as server:
-            yield server.new_database(), server.new_database()
+@contextmanager
+def _new_databases(name: str) -> Iterator[Callable[[], str]]:
+    """Gives URLs of empty databases."""
+    with ExitStack() as stack:
+        if name == "sqlite":
+            # A disk: /tmp may be memory.
+            directory = stack.enter_context(tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".bench-"))
+            numbers = iter(range(1000))
+            yield lambda: f"sqlite:///{directory}/{next(numbers)}.db"
+        else:
+            yield stack.enter_context(MariaDb() if name == "mariadb" else PostgreSql()).new_database
 
 
-def _measure(name: str, url: str, other: str) -> Rates:
-    one_by_one, bulk = {}, {}
-    with Database(url) as database:
-        held = 0
-        for wanted in HELD:
-            while held < wanted:
-                count = min(BATCH, wanted - held)
-                _reserve(database, "held", held, count)
-                held += count
-            say(f"{name}: {held:,} leases are held")
-            one_by_one[wanted] = _rate(lambda number, wanted=wanted: _reserve(database, f"one-{wanted}", number, 1))  # type: ignore[misc]
-            started = time.perf_counter()
-            _reserve(database, f"bulk-{wanted}", 0, BULK)
-            bulk[wanted] = BULK / (time.perf_counter() - started)
-    with _connected(other) as connection:
-        bare = _rate(_bare(connection))
-        others = {what: _rate(way(connection)) for what, way in _WAYS.items()}
-    return Rates(name, bare, one_by_one, bulk, others)
+def _lines(name: str, new_database: Callable[[], str]) -> Iterator[Line]:
+    with ExitStack() as stack:
+        held = {count: stack.enter_context(_Held(new_database(), count, name)) for count in HELD}
+        bare = Side(_bare(stack.enter_context(_connected(new_database()))), times=40)
+        yield from _one_by_one_lines(held, bare)
+        yield from _bulk_lines(name, held)
+        for count in HELD:
+            yield from _other_lines(count, held[count], stack.enter_context(_connected(new_database())))
+    say(f"{name}: tasks of one account and of a hundred")
+    more_ms = cpu_of_many_accounts(new_database()) * 1000
+    goal = f"<= {AT_MOST_TASK_MS:.0f} ms"
+    yield Line("task, 100 accounts", "", "", "", f"{more_ms:.0f} ms CPU over 1", goal, more_ms <= AT_MOST_TASK_MS)
 
 
-def _reserve(database: Database, holders: str, first: int, count: int) -> None:
-    requests = [Request(f"{holders}-{number:07}", "eth0") for number in range(first, first + count)]
-    database.write(lambda repository: reserve(repository, opened(repository, POOL, 0), requests, None, 0))
+class _Held:
+    """A database in which so many leases are held."""
+
+    def __init__(self, url: str, count: int, name: str) -> None:
+        self._database = Database(url)
+        self._names = iter(range(1_000_000_000))
+        for first in range(0, count, BATCH):
+            self.reserve(min(BATCH, count - first))
+        say(f"{name}: {count:,} leases are held")
+
+    def __enter__(self) -> _Held:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._database.close()
+
+    def reserve(self, count: int, scope: str = "bench") -> None:
+        """Have so many new holders get a lease in one transaction."""
+        pool = Pool("mac", scope, {SHARED: (KINDS["mac"].values,)}, "bench")
+        holders = [f"holder-{next(self._names):09}" for _ in range(count)]
+        requests = [Request(holder, "eth0") for holder in holders]
+        self._database.write(
+            lambda repository: reserve(repository, opened(repository, pool, 0, holders), requests, None, 0)
+        )
 
 
-def _rate(once: Callable[[int], object]) -> float:
-    """How often a second something can be done."""
-    started, count = time.perf_counter(), 0
-    while time.perf_counter() < started + ONE_BY_ONE_S:
-        once(count)
-        count += 1
-    return count / (time.perf_counter() - started)
+def _one_by_one_lines(held: dict[int, _Held], bare: Side) -> Iterator[Line]:
+    sides = {}
+    for count, its in held.items():
+        sides[f"bare {count}"] = bare
+        sides[f"one {count}"] = Side(lambda _, its=its: its.reserve(1), times=40)  # type: ignore[misc]
+    measured = take_turns(sides, TURNS, AT_MOST_S)
+    yield _line("bare insert, commit", "", measured["bare 0"])
+    for count in held:
+        one = measured[f"one {count}"]
+        bares, cpu = (one.slower_than(measured[f"bare {count}"]), one.cpu_slower_than(measured[f"bare {count}"]))
+        words = f"{bares:.2f} x bare ({cpu:.1f} x CPU)"
+        yield _line("one by one", f"{count:,}", one, words, f"<= {AT_MOST_BARES:.0f} x", bares <= AT_MOST_BARES)
+    most = max(HELD)
+    growth = measured[f"one {most}"].slower_than(measured["one 0"])
+    goal = f"<= {AT_MOST_EMPTIES} x"
+    yield Line("the same", f"{most:,}", "", "", f"{growth:.2f} x the one of 0", goal, growth <= AT_MOST_EMPTIES)
+
+
+def _bulk_lines(name: str, held: dict[int, _Held]) -> Iterator[Line]:
+    sides = {
+        str(count): Side(lambda number, its=its, count=count: its.reserve(BULK, _scope(number, count)), units=BULK)  # type: ignore[misc]
+        for count, its in held.items()
+    }
+    measured = take_turns(sides, 5, AT_MOST_S)
+    for count in held:
+        its = measured[str(count)]
+        if name == "sqlite":
+            yield _line("in bulk", f"{count:,}", its, "", f">= {AT_LEAST_BULK:,}/s", its.rate >= AT_LEAST_BULK)
+        else:
+            yield _line("in bulk", f"{count:,}", its)
+
+
+def _scope(number: int, held: int) -> str:
+    """An empty pool for each bulk, where 0 are to be held: it would not be empty any more."""
+    return f"bulk-{number}" if held == 0 else "bench"
+
+
+def _other_lines(held: int, its: _Held, connection: Connection) -> Iterator[Line]:
+    say(f"{connection.dialect.name}: other ways, with {held:,} held")
+    few = 1 if held > 10_000 else 2
+    sides = {"podwright": Side(lambda _: its.reserve(1), times=20)}
+    sides |= {what: Side(way(connection, held), times=few) for what, way in WAYS.items()}
+    measured = take_turns(sides, 1 if held > 10_000 else 5, AT_MOST_S)
+    for what in WAYS:
+        times = measured[what].slower_than(measured["podwright"])
+        goal = what == "NetBox's way" and held == 10_000
+        yield _line(
+            what,
+            f"{held:,}",
+            measured[what],
+            f"podwright {times:,.1f} x faster",
+            f">= {AT_LEAST_NETBOXES:.0f} x" if goal else "",
+            times >= AT_LEAST_NETBOXES if goal else None,
+        )
+
+
+def _line(what: str, held: str, measured: Measured, ratio: str = "", goal: str = "", met: bool | None = None) -> Line:
+    return Line(
+        what, held, f"{measured.rate:,.{0 if measured.rate > 10 else 2}f}", f"{measured.cpu_us:,.0f}", ratio, goal, met
+    )
 
 
 @contextmanager
 def _connected(url: str) -> Iterator[Connection]:
     engine = create_engine(url)
     if engine.dialect.name == "sqlite":
-        _as_podwright_has_it(engine)
+        event.listen(engine, "connect", _as_podwright_has_it)
+        event.listen(engine, "begin", begin)
     try:
         with engine.connect() as connection:
             yield connection
@@ -118,15 +198,9 @@ def _connected(url: str) -> Iterator[Connection]:
         engine.dispose()
 
 
-def _as_podwright_has_it(engine: Engine) -> None:
-    @event.listens_for(engine, "connect")
-    def connect(driver: sqlite3.Connection, _: object) -> None:
-        driver.isolation_level = None
-        driver.execute("PRAGMA journal_mode = WAL")
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _as_podwright_has_it(driver: Any, _: object) -> None:
+    driver.isolation_level = None
+    driver.execute("PRAGMA journal_mode = WAL")
 
 
 def _bare(connection: Connection) -> Callable[[int], object]:
@@ -140,94 +214,30 @@ def _bare(connection: Connection) -> Callable[[int], object]:
     )
     connection.commit()
     driver: Any = connection.connection.driver_connection
-    mark = "?" if connection.dialect.name == "sqlite" else "%s"
-    insert = f"INSERT INTO bare VALUES ({', '.join([mark] * 10)})"  # noqa: S608 (marks)
+    is_sqlite = connection.dialect.name == "sqlite"
+    insert = f"INSERT INTO bare VALUES ({', '.join(['?' if is_sqlite else '%s'] * 10)})"  # noqa: S608 (marks)
     cursor = driver.cursor()
+    numbers = iter(range(1_000_000_000))
 
-    def once(number: int) -> None:
-        if connection.dialect.name == "sqlite":
+    def once(_: int) -> None:
+        number = next(numbers)
+        if is_sqlite:
             cursor.execute("BEGIN IMMEDIATE")
-        cursor.execute(insert, ("mac", "bench", number, f"one-{number}", "eth0", None, 0, "held", None, 0))
+        cursor.execute(insert, ("mac", "bench", number, f"holder-{number:09}", "eth0", None, 0, "held", None, 0))
         driver.commit()
 
     return once
 
 
-def _netbox(connection: Connection) -> Callable[[int], object]:
-    """With 10,000 /24 children of a /8 that are held already."""
-    connection.execute(text("CREATE TABLE prefix (prefix VARCHAR(18) PRIMARY KEY, description VARCHAR(191))"))
-    children = list(netaddr.IPNetwork("10.0.0.0/8").subnet(24, count=OTHERS_HELD))
-    _insert(connection, "prefix (prefix, description)", [{"a": str(child), "b": ""} for child in children])
-    parent = netaddr.IPSet(["10.0.0.0/8"])
-
-    def once(number: int) -> None:
-        taken = [prefix for (prefix,) in connection.execute(text("SELECT prefix FROM prefix"))]
-        available = parent - netaddr.IPSet(taken)
-        first = next(next(iter(available.iter_cidrs())).subnet(24))
-        _insert(connection, "prefix (prefix, description)", [{"a": str(first), "b": str(number)}])
-
-    return once
-
-
-def _cloudstack(connection: Connection) -> Callable[[int], object]:
-    """With 10,000 rows that are free."""
-    connection.execute(text("CREATE TABLE vnet (id INTEGER PRIMARY KEY, taken VARCHAR(191))"))
-    _insert(connection, "vnet (id, taken)", [{"a": number, "b": None} for number in range(OTHERS_HELD)])
-    chance = "RAND()" if connection.dialect.name == "mysql" else "RANDOM()"
-    lock = "" if connection.dialect.name == "sqlite" else " FOR UPDATE"
-    free = text(f"SELECT id FROM vnet WHERE taken IS NULL ORDER BY {chance} LIMIT 1{lock}")  # noqa: S608 (constants)
-
-    def once(number: int) -> None:
-        chosen = connection.execute(free).scalar_one()
-        connection.execute(text("UPDATE vnet SET taken = :a WHERE id = :b"), {"a": f"holder-{number}", "b": chosen})
-        connection.commit()
-
-    return once
-
-
-def _scan(connection: Connection) -> Callable[[int], object]:
-    """With 10,000 addresses of a /8 that are held already."""
-    connection.execute(text("CREATE TABLE address (address VARCHAR(15) PRIMARY KEY, holder VARCHAR(191))"))
-    network = IPv4Network("10.0.0.0/8")
-    held = [{"a": str(network[number + 1]), "b": ""} for number in range(OTHERS_HELD)]
-    _insert(connection, "address (address, holder)", held)
-
-    def once(number: int) -> None:
-        taken = {address for (address,) in connection.execute(text("SELECT address FROM address"))}
-        first = next(address for address in map(str, network.hosts()) if address not in taken)
-        _insert(connection, "address (address, holder)", [{"a": first, "b": str(number)}])
-
-    return once
-
-
-_WAYS = {"NetBox's way": _netbox, "CloudStack's way": _cloudstack, "ipaddress scan": _scan}
-
-
-def _insert(connection: Connection, columns: str, rows: list[dict[str, Any]]) -> None:
-    connection.execute(text(f"INSERT INTO {columns} VALUES (:a, :b)"), rows)  # noqa: S608 (constants)
-    connection.commit()
-
-
-def _table(rates: list[Rates]) -> Table:
-    table = Table(title="Leases a second", title_justify="left")
-    for column in ("Database", "Held", "One by one", "of bare", "of empty", "In bulk"):
-        table.add_column(column, justify="left" if column == "Database" else "right")
-    for rate in rates:
-        for held in HELD:
-            one = rate.one_by_one[held]
-            ratios = (f"{one / rate.bare:.2f}", f"{one / rate.one_by_one[0]:.2f}")
-            table.add_row(rate.database, f"{held:,}", f"{one:,.0f}", *ratios, f"{rate.bulk[held]:,.0f}")
-        table.add_row(rate.database, "bare", f"{rate.bare:,.0f}", "1.00", "", "")
-    return table
-
-
-def _others_table(rates: list[Rates]) -> Table:
-    table = Table(title=f"Other ways, one by one, with {OTHERS_HELD:,} held or free", title_justify="left")
-    for column in ("Database", "Way", "a second", "podwright is faster by"):
-        table.add_column(column, justify="left" if column in ("Database", "Way") else "right")
-    for rate in rates:
-        for what, other in rate.others.items():
-            table.add_row(rate.database, what, f"{other:,.0f}", f"{rate.one_by_one[OTHERS_HELD] / other:,.0f}")
+def _table(name: str, lines: list[Line]) -> Table:
+    table = Table(title=f"{name}: what a lease costs", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("What", no_wrap=True)
+    for column in ("Held", "Leases/s", "CPU µs"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for column in ("Compared", "Goal", "Met"):
+        table.add_column(column, no_wrap=True)
+    for *cells, met in lines:
+        table.add_row(*(str(cell) for cell in cells), {None: "", True: "[green]yes", False: "[red]no"}[met])
     return table
 
 

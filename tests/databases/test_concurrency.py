@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,9 +15,12 @@ from podwright.allocation.pools import DeclaredPool
 from podwright.allocation.repository import Repository
 from podwright.allocation.single_pool import opened, reserve
 from tests.databases.servers import GaleraCluster, MariaDb, PostgreSql, Server
-from tests.databases.workers import POOLS, PURPOSE, audit, declare, kill_some, working
+from tests.databases.soak import soak
+from tests.databases.workers import POOLS, PURPOSE, audit, declare
 
 WORKERS = 32
+# Of each worker; `make soak` does thousands.
+OPERATIONS = int(os.environ.get("PODWRIGHT_TEST_OPERATIONS", "60"))
 
 
 @pytest.fixture(params=["mariadb", "postgresql"])
@@ -26,48 +30,31 @@ def server(request: pytest.FixtureRequest) -> Server:
 
 
 def test_sqlite_among_controllers_that_are_killed(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/leases.db"
-    with working([url], WORKERS, operations=60) as processes:
-        wait_for(lambda: (tmp_path / "leases.db").exists())
-        killed = kill_some(processes, count=8, within_s=6)
-    assert sorted({process.exitcode for process in processes}) in ([-9, 0], [0])
-    assert killed > 0
-    assert audit(url)
+    soaked = soak([f"sqlite:///{tmp_path}/leases.db"], None, WORKERS, OPERATIONS, kills=8)
+    assert soaked.killed > 0
+    assert soaked.operations >= WORKERS * OPERATIONS
 
 
-def test_server_among_controllers_that_are_killed(server: Server) -> None:
-    url = server.new_database()
-    with working([url], WORKERS, operations=60) as processes:
-        killed = kill_some(processes, count=8, within_s=8)
-    assert [process.exitcode for process in processes].count(0) == WORKERS - killed
-    assert killed > 0
-    assert audit(url)
+def test_server_among_controllers_that_are_killed_and_killed_itself(server: Server) -> None:
+    def restart(_: int) -> None:
+        server.kill()
+        server.start()
 
-
-def test_server_that_is_killed_and_started_again(server: Server) -> None:
-    url = server.new_database()
-    declare(url)
-    with working([url], WORKERS // 4, operations=250) as processes:
-        wait_for(lambda: len({lease.holder.partition("-")[0] for lease in leases(url)}) == len(processes))
-        for _ in range(2):
-            server.kill()
-            server.start()
-            before = audit(url)
-            wait_for(lambda: leases(url) != before or not any(process.is_alive() for process in processes))  # noqa: B023
-    assert [process.exitcode for process in processes] == [0] * len(processes)
-    assert audit(url)
+    soaked = soak([server.new_database()], restart, WORKERS, OPERATIONS, kills=8, restarts=2)
+    assert soaked.killed > 0
+    assert soaked.restarts == 2
+    assert soaked.operations >= WORKERS * OPERATIONS
 
 
 def test_cluster_whose_node_is_killed(galera: GaleraCluster) -> None:
     urls = galera.new_database()
-    declare(urls[0])
-    with working(urls, WORKERS // 2, operations=60) as processes:
-        wait_for(lambda: leases(urls[0]) != [])
+
+    def restart(_: int) -> None:
         galera.nodes[2].kill()
-        killed = kill_some(processes, count=4, within_s=5)
-    galera.start()
-    assert [process.exitcode for process in processes].count(0) == len(processes) - killed
-    assert audit(urls[0])
+        galera.nodes[2].start()
+
+    soaked = soak(urls, restart, WORKERS // 2, max(OPERATIONS // 2, 20), kills=4, restarts=1)
+    assert (soaked.killed > 0, soaked.restarts) == (True, 1)
     wait_for(lambda: leases(urls[2]) == leases(urls[0]))
     assert audit(urls[2])
 

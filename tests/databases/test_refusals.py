@@ -7,7 +7,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
 
 from podwright.allocation.database import Database
-from podwright.errors import AllocationError
+from podwright.errors import AllocationError, DatabaseError
 from tests.databases.servers import MariaDb, PostgreSql, Server, free_ports
 
 PASSWORD = "hush-hush"  # noqa: S105 (of nothing)
@@ -65,6 +65,15 @@ def test_a_newer_schema_is_refused(server: Server) -> None:
         database.write(lambda repository: repository.lock_all())
     execute(url, "UPDATE alembic_version SET version_num = '0099'")
     assert "has schema version 0099, and this podwright knows versions up to " in refusal(url)
+
+
+def test_a_preview_is_refused_what_the_run_is_refused(server: Server) -> None:
+    """Writes wait until something is read, and in a preview nothing is read at the end."""
+    with Database(server.new_database()) as database:
+        database.write(lambda repository: repository.add_devices("lab", [("leaf1", "switch")]))
+        for attempt in (database.preview, database.write):
+            with pytest.raises(DatabaseError, match="too long for"):
+                attempt(lambda repository: repository.add_devices("lab", [("x" * 64, "switch")]))
 
 
 def execute(url: str, statement: str) -> None:

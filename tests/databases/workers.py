@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import MutableSequence, Sequence
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 
@@ -19,85 +16,151 @@ from podwright.allocation.history import Run
 from podwright.allocation.pools import SHARED, Pool
 from podwright.allocation.repository import Repository
 from podwright.allocation.single_pool import give_up, opened, reserve
-from podwright.errors import AllocationError
+from podwright.errors import AllocationError, DatabaseError
 
 PURPOSE = "guest_network"
 POOLS = [Pool("guest_vlan", f"east/p{number}", {SHARED: (range(1, 4095),)}, "ranges") for number in range(3)]
 HOLDERS = 40  # of each worker, in each pool
+ANSWERS_WITHIN_S = 90.0
 
 # Not "fork": a child must not share what its parent has open, as a controller on another machine does not.
 _CONTEXT = get_context("forkserver")
-_CONTEXT.set_forkserver_preload([__name__])
+_CONTEXT.set_forkserver_preload(["__main__", __name__])
 
 
-def work(urls: Sequence[str], number: int, seed: int, operations: int) -> None:
-    """Reserve and release for holders of one's own, and see that each gets what it had and nobody else has it.
+def work(urls: Sequence[str], number: int, seed: int, done: MutableSequence[int], operations: int) -> None:
+    """Reserve and release for holders of one's own, and see that each keeps what it has until it gives it up.
 
     A database that does not answer is left for the next of `urls`.
+
+    Args:
+        urls: the databases, or the nodes of one.
+        number: which worker this is.
+        seed: what it does follows from this.
+        done: how many operations each worker has done, also before it was killed and another took its place.
+        operations: how many it does.
     """
     choose = random.Random(seed)  # noqa: S311 (repeatable)
     urls = [*urls[number % len(urls) :], *urls[: number % len(urls)]]
-    for operation in range(operations):
+    had: dict[tuple[str, str], int] = {}
+    _await_answer(urls, number)
+    while done[number] < operations:
         pool = choose.choice(POOLS)
         holders = [f"w{number}-{choose.randrange(HOLDERS)}/default" for _ in range(choose.choice((1, 1, 1, 5)))]
-        release = choose.random() < 0.4
-        for _ in urls:
+        _operate_anywhere(urls, number, pool, holders, had, release=choose.random() < 0.4)
+        done[number] += 1
+    for pool in POOLS:
+        holders = [holder for scope, holder in had if scope == pool.scope]
+        _operate_anywhere(urls, number, pool, holders, had, release=False)
+
+
+def _await_answer(urls: Sequence[str], number: int) -> None:
+    """Reach a database, which may be about to start again: whoever never reached his gives up at once."""
+    end = time.monotonic() + ANSWERS_WITHIN_S
+    while True:
+        for url in urls:
             try:
-                _operate(urls[0], number, pool, holders, release)
-                break
-            except AllocationError as error:
-                refusal = error
-                urls.append(urls.pop(0))
-        else:
-            raise AssertionError(f"operation {operation}: none of {len(urls)} databases answers") from refusal
+                return _database(url, number).read(lambda _: None, needed=False)
+            except DatabaseError:
+                if time.monotonic() > end:
+                    raise
+        time.sleep(0.1)
+
+
+def _operate_anywhere(
+    urls: list[str], number: int, pool: Pool, holders: Sequence[str], had: dict[tuple[str, str], int], *, release: bool
+) -> None:
+    for _ in urls:
+        try:
+            return _operate(urls[0], number, pool, holders, had, release)
+        except AllocationError as error:
+            refusal = error
+            urls.append(urls.pop(0))
+    raise AssertionError(f"none of {len(urls)} databases answers") from refusal
 
 
 _opened: dict[str, Database] = {}
 
 
-def _operate(url: str, number: int, pool: Pool, holders: Sequence[str], release: bool) -> None:
-    database = _opened.setdefault(url, Database(url, Run(f"worker {number}", "test", "test")))
+def _database(url: str, number: int) -> Database:
+    return _opened.setdefault(url, Database(url, Run(f"worker {number}", "test", "test")))
+
+
+def _operate(
+    url: str, number: int, pool: Pool, holders: Sequence[str], had: dict[tuple[str, str], int], release: bool
+) -> None:
+    database = _database(url, number)
     now = int(time.time())
     if release:
+        for holder in holders:
+            had.pop((pool.scope, holder), None)
         database.write(
-            lambda repository: give_up(repository, opened(repository, pool, now), holders, PURPOSE, now, now)
+            lambda repository: give_up(repository, opened(repository, pool, now, holders), holders, PURPOSE, now, now)
         )
         return
     requests = [Request(holder, PURPOSE) for holder in holders]
-    granted = database.write(lambda repository: reserve(repository, opened(repository, pool, now), requests, None, now))
+    granted = database.write(
+        lambda repository: reserve(repository, opened(repository, pool, now, holders), requests, None, now)
+    )
     assert {holder for holder, _ in granted.leases} == set(holders)
+    for lease in granted.leases.values():
+        assert had.setdefault((pool.scope, lease.holder), lease.value) == lease.value
 
 
-@contextmanager
-def working(urls: Sequence[str], workers: int, operations: int) -> Iterator[list[BaseProcess]]:
-    """Workers that run while the block does, and after it to their end; all are gone afterwards, whatever happens."""
-    processes: list[BaseProcess] = [
-        _CONTEXT.Process(target=work, args=(list(urls), number, number, operations), daemon=True)
-        for number in range(workers)
-    ]
-    try:
-        for process in processes:
-            process.start()
-        yield processes
-        for process in processes:
-            process.join(timeout=300)
-    finally:
-        for process in processes:
+class Workers:
+    """Workers, of which any may be killed and followed by another; all are gone at the end, whatever happens."""
+
+    def __init__(self, urls: Sequence[str], count: int, operations: int) -> None:
+        self.processes: list[BaseProcess] = []
+        self.killed = 0
+        self._urls = list(urls)
+        self._operations = operations
+        self._done = _CONTEXT.RawArray("l", count)  # without a lock, which one that is killed would keep
+        self._count = count
+
+    def __enter__(self) -> Workers:
+        self.processes = [self._start(number) for number in range(self._count)]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self.processes:
             if process.is_alive():
                 process.kill()
                 process.join()
 
+    @property
+    def done(self) -> int:
+        """How many operations were done."""
+        return sum(self._done)
 
-def kill_some(processes: Sequence[BaseProcess], count: int, within_s: float) -> int:
-    """Kill -9 workers at random moments; how many were still at work."""
-    choose = random.Random(count)  # noqa: S311 (repeatable)
-    killed = 0
-    for process in choose.sample(list(processes), count):
-        time.sleep(choose.random() * within_s / count)
-        if process.is_alive() and process.pid is not None:
-            os.kill(process.pid, signal.SIGKILL)
-            killed += 1
-    return killed
+    @property
+    def at_work(self) -> list[int]:
+        """The workers that have not come to an end."""
+        return [number for number, process in enumerate(self.processes) if process.is_alive()]
+
+    def kill(self, number: int) -> None:
+        """Kill -9 a worker, if it is still at work, and have another do what is left for it to do."""
+        process = self.processes[number]
+        process.kill()
+        process.join()
+        if process.exitcode == -signal.SIGKILL:
+            self.killed += 1
+            self.processes[number] = self._start(number)
+
+    def wait(self, within_s: float) -> list[int | None]:
+        """Their exit codes, once they have ended."""
+        ends = time.monotonic() + within_s
+        for process in self.processes:
+            process.join(max(0.0, ends - time.monotonic()))
+        return [process.exitcode for process in self.processes]
+
+    def _start(self, number: int) -> BaseProcess:
+        seed = number + self._count * self.killed
+        process = _CONTEXT.Process(
+            target=work, args=(self._urls, number, seed, self._done, self._operations), daemon=True
+        )
+        process.start()
+        return process
 
 
 def declare(url: str) -> None:
@@ -121,13 +184,14 @@ def _audited(repository: Repository) -> list[Lease]:
     for pool in POOLS:
         inside = [lease.value for lease in leases if lease.scope == pool.scope]
         assert sorted(repository.all_free(pool)) == sorted(free_values(pool, inside))
-    # What came minus what went, for each state: the nodes of a cluster number their events each in their own steps.
-    balance: Counter[tuple[str, int, str, str]] = Counter()
+    # Every change began with what the one before of the same value had come to, in the order of history.
+    states: dict[tuple[str, int], tuple[str, str]] = {}
     for _, event in repository.history():
         if event.value is not None:
-            for state, change in ((event.before, -1), (event.after, 1)):
-                if state is not None:
-                    balance[event.scope, event.value, event.holder, state] += change
-    present = {(lease.scope, lease.value, lease.holder, lease.state): 1 for lease in leases}
-    assert {key: count for key, count in balance.items() if count} == present
+            key = (event.scope, event.value)
+            before = None if event.before is None else (event.holder, event.before)
+            assert states.pop(key, None) == before, f"{event} does not follow"
+            if event.after is not None:
+                states[key] = (event.holder, event.after)
+    assert states == {(lease.scope, lease.value): (lease.holder, lease.state) for lease in leases}
     return leases

@@ -56,7 +56,7 @@ def test_check_then_run_then_run_again(cloud_file: Path, tmp_path: Path) -> None
     assert first.exit_code == ExitCode.CHANGED, first.to_json()
     assert first.differences == check.differences
     assert first.results["plan"] == check.results["plan"]
-    assert len(first.results["plan"]["changed"]) == first.results["plan"]["devices"] == 9
+    assert len(first.results["plan"]["changed"]) == first.results["plan"]["devices"] == 13
     again = compare(cloud_file, written="plan")
     assert again.exit_code == ExitCode.IN_SYNC, again.to_json()
     assert again.differences == []
@@ -67,7 +67,7 @@ def test_check_then_run_then_run_again(cloud_file: Path, tmp_path: Path) -> None
 def test_limited_run_plans_the_whole_cloud(cloud_file: Path, tmp_path: Path, limit: str) -> None:
     limited = compare(cloud_file, written="plan", limit=limit)
     assert limited.exit_code == ExitCode.CHANGED, limited.to_json()
-    assert len(plan_files.read_texts(tmp_path / "state/plan")) == 9
+    assert len(plan_files.read_texts(tmp_path / "state/plan")) == 13
     assert compare(cloud_file, written="plan").exit_code == ExitCode.IN_SYNC
 
 

@@ -4,9 +4,9 @@ import re
 import resource
 import signal
 import sqlite3
+from collections.abc import Sequence
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -14,14 +14,16 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Engine
 
-from podwright.allocation import allocate, statement
+from podwright.allocation import allocate
+from podwright.allocation.conversation import Conversation, Said
 from podwright.allocation.database import Database
 from podwright.allocation.grant import Request
 from podwright.allocation.migrations import upgrade
-from podwright.allocation.pools import Pool
+from podwright.allocation.pools import SHARED, Pool
 from podwright.allocation.repository import Repository
 from podwright.allocation.schema import METADATA
 from podwright.allocation.single_pool import give_up, opened, reserve
+from podwright.allocation.statement import Row
 from podwright.errors import AllocationError
 from tests.unit.allocation.declaration import NOW, account, cloud, records
 
@@ -65,7 +67,7 @@ def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
         connection.execute("UPDATE alembic_version SET version_num = '0007'")
     connection.close()
     assert refusal(path) == (
-        f"database {path}: has schema version 0007, and this podwright knows versions up to 0004; "
+        f"database {path}: has schema version 0007, and this podwright knows versions up to 0005; "
         "use the podwright that wrote it, or a newer one"
     )
 
@@ -222,18 +224,41 @@ def test_every_statement_of_a_run_finds_its_rows_by_an_index(tmp_path: Path) -> 
 
 
 def test_the_number_of_statements_does_not_grow_with_the_cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    call = statement._call
-
     def statements(accounts: int) -> int:
-        counted: list[str] = []
-
-        def count(*told: Any) -> Any:
-            counted.append(told[2])
-            return call(*told)
-
-        monkeypatch.setattr(statement, "_call", count)
         declared = cloud(tmp_path / str(accounts), {f"a{n}": account("web1") for n in range(accounts)})
+        said = listened(monkeypatch)
         allocate(declared, preview=False, now=NOW)
-        return len(counted)
+        return sum(len({statement.text for statement, *_ in message}) for message in said)
 
     assert 3 < statements(1) == statements(20)
+
+
+def test_a_lease_takes_two_messages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One asks, and one writes and commits; one is in between for what is fixed, or who has something already."""
+    pool = Pool("guest_vlan", "east/p1", {SHARED: (range(1, 4095),)}, "ranges")
+
+    def messages(database: Database, *requests: Request) -> int:
+        said = listened(monkeypatch)
+        holders = [request.holder for request in requests]
+        database.write(lambda repository: reserve(repository, opened(repository, pool, 0, holders), requests, None, 0))
+        return len(said)
+
+    with Database(tmp_path / "leases.db") as database:
+        messages(database, Request("first/default", "x"))
+        assert messages(database, Request("acme/default", "x")) == 2
+        assert messages(database, Request("acme/default", "x")) == 2  # which writes nothing
+        assert messages(database, Request("fixed/default", "x", 7)) == 3
+        assert messages(database, *(Request(f"a{number}/default", "x") for number in range(1000))) == 3
+
+
+def listened(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[Said]]:
+    """The messages that go to databases from now on."""
+    said: list[Sequence[Said]] = []
+    say = Conversation._said
+
+    def listen(conversation: Conversation, message: Sequence[Said], commit: bool = False) -> list[list[Row]]:
+        said.append(message)
+        return say(conversation, message, commit)
+
+    monkeypatch.setattr(Conversation, "_said", listen)
+    return said

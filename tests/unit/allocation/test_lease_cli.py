@@ -6,14 +6,16 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from rich.console import Console
 
 from podwright import cli
-from podwright.allocation import allocate, history, settle
-from podwright.allocation.database import unix_time
+from podwright.allocation import allocate, enquiry, history, settle, told
+from podwright.allocation.database import Database, unix_time
 from tests.unit.allocation.declaration import NOW, account, cloud
 
 TODAY = NOW + timedelta(days=3)
@@ -68,6 +70,24 @@ def deployed(tmp_path: Path) -> Path:
     allocate(cloud(tmp_path, {"acme": account("web1"), "globex": account()}), preview=False, now=NOW)
     allocate(cloud(tmp_path, {"acme": account("web1")}), preview=False, now=NOW + timedelta(days=1))
     return tmp_path
+
+
+def test_a_screen_gets_tables_that_say_what_lines_say(deployed: Path) -> None:
+    with Database(deployed / "leases.db") as database:
+        found = database.read(lambda repository: enquiry.records(repository, enquiry.Only(), 0))
+    for listing in told.records_listings(found):
+        screen = Console(file=StringIO(), width=200)
+        screen.print(told.as_table(listing))
+        assert isinstance(screen.file, StringIO)
+        table = [line.rstrip() for line in screen.file.getvalue().splitlines()]
+        assert table == [line.rstrip() for line in told.as_lines(listing)]
+
+
+def test_a_name_is_whole_however_long_it_is(podwright: Podwright) -> None:
+    holder = f"{'a' * 90}/default"
+    podwright("reserve", "guest_vlan", "east/p1", holder, "--ranges", "101-109")
+    lines = podwright("list").out.splitlines()
+    assert [line.split()[2] for line in lines[3:]] == [holder]
 
 
 @pytest.mark.usefixtures("deployed")

@@ -43,11 +43,15 @@ class Ledger(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.directory = TemporaryDirectory()
-        self.database = Database(Path(self.directory.name) / "leases.db")
+        self.database = Database(self.url())
         self.now = 0
         self.taken: dict[int, Held] = {}
         self.shared: set[int] = set()
         self.acme: set[int] = set()
+
+    def url(self) -> str:
+        """An empty database."""
+        return str(Path(self.directory.name) / "leases.db")
 
     def teardown(self) -> None:
         self.database.close()

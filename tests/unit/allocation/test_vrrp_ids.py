@@ -1,4 +1,4 @@
-"""VRRP ids, in the lab's cloud: management is VLAN 10, public VLAN 30."""
+"""VRRP ids, in the lab's cloud: in pod p1, management is VLAN 10 and public VLAN 30."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from podwright.model.cloud import Cloud
 from podwright.plan import plan
 from tests.unit.allocation.declaration import LATER, NOW
 from tests.unit.plan.clouds import cloud_of, lab_declaration
+
+# What stays as it is.
+OTHERS = {"upstream": 1, "p1/tunnel": 40, "p2/management": 11, "p2/public": 31, "p2/tunnel": 41}
 
 
 def lab(directory: Path, **vlans: int) -> Cloud:
@@ -62,7 +65,7 @@ def test_an_id_follows_from_its_vlan_as_it_did_before_ids_were_leased(
     tmp_path: Path, vlans: dict[str, int], expected: dict[str, int]
 ) -> None:
     cloud = lab(tmp_path, **vlans)
-    assert ids(cloud) == expected | {"upstream": 1}
+    assert ids(cloud) == expected | OTHERS
     assert not allocate(cloud, preview=False, now=LATER).changed
 
 
@@ -89,16 +92,20 @@ def test_the_gateway_keeps_the_id_that_somebody_chose_and_the_switches_get_it(tm
         addresses = plan(cloud, leases)[switch]["gateway"]["virtual_addresses"]  # type: ignore[typeddict-item]
         assert {each["interface"]: each["virtual_router_id"] for each in addresses} == {
             "vlan10": 10,
+            "vlan11": 11,
             "vlan30": 30,
+            "vlan31": 31,
+            "vlan40": 40,
+            "vlan41": 41,
             "swp3": 7,
         }
 
 
 def test_a_gateway_that_moves_to_another_vlan_gives_its_id_up_there(tmp_path: Path) -> None:
     ids(lab(tmp_path))
-    moved = allocate(lab(tmp_path, public=31), preview=False, now=NOW)
+    moved = allocate(lab(tmp_path, public=32), preview=False, now=NOW)
     assert "vrrp_id east/30 30 p1/public gateway (releasing)" in map(str, moved.releasing)
-    assert moved.leases.vrrp_ids["east", "p1/public"] == 31
+    assert moved.leases.vrrp_ids["east", "p1/public"] == 32
 
 
 def test_the_id_of_a_gateway_can_be_taken_by_nobody_else(tmp_path: Path) -> None:
