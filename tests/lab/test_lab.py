@@ -72,7 +72,7 @@ def test_outside_tells_who_asks(lab: Lab) -> None:
 def test_no_packet_for_the_lab_leaves_it(lab: Lab) -> None:
     """The controller has no way but to the management networks."""
     routes = lab.run("ip", "route", "show").stdout.splitlines()
-    assert sorted(route.split()[0] for route in routes) == ["192.168.0.0/24", "192.168.1.0/24"]
+    assert sorted(route.split()[0] for route in routes) == ["192.168.0.0/24", "192.168.1.0/24", "192.168.2.0/24"]
 
 
 def test_up_again_leaves_the_hosts_as_they_are(lab: Lab) -> None:
