@@ -5,7 +5,7 @@ DOCUMENTATION = r"""
 module: guest_probe
 short_description: Run commands inside machines and report their exit codes
 description:
-  - Runs commands in libvirt domains through QEMU's guest agent, all at once, once each machine has an IPv4 address.
+  - Runs commands in libvirt domains through QEMU's guest agent, in all of them at once, once each has an IPv4 address.
   - Meant for commands that observe, such as ping; it reports no change.
 version_added: "0.1.0"
 author: The podwright developers

@@ -17,9 +17,6 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
-HELLO_S = 0.1
-"""netconfd never answers a request in chunks (RFC 6242 section 4.2) that it reads together with the client's hello."""
-
 _LAB = Path(__file__).parents[2] / "podwright/lab/files/pod_switch/usr/local/lib/pod_switch/netconf.py"
 _spec = spec_from_file_location("lab_netconf", _LAB)
 assert _spec is not None
@@ -48,8 +45,8 @@ class FailingRelay(lab.Relay):  # type: ignore[misc]  # a program, loaded from i
             elif fault:
                 self._failing = (_message_id(message), fault["act"])
             lab.send(self._to_server, self._requests.frame(self._translated(message)))
-            if b"<nc:hello" in message or b"<hello" in message:
-                time.sleep(HELLO_S)
+            if lab.is_hello(message):
+                time.sleep(lab.HELLO_S)
             self._greeted(message)
 
     def _from_netconfd(self, data: bytes) -> None:

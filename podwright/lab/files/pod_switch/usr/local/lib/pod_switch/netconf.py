@@ -14,6 +14,7 @@ import re
 import selectors
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,6 +29,9 @@ SPANNING_TREE_TYPES = "http://openconfig.net/yang/spanning-tree/types"
 END_OF_MESSAGE = b"]]>]]>"
 CHUNK = re.compile(rb"\n#([1-9][0-9]{0,9})\n")
 END_OF_CHUNKS = b"\n##\n"
+
+# netconfd never answers a request in chunks that it reads together with the client's hello.
+HELLO_S = 0.2
 
 BRIDGE = "br0"
 # Open vSwitch has IEEE 802.1Q's names (ovs-vswitchd.conf.db(5), rstp_status), OpenConfig those of 802.1D.
@@ -79,6 +83,11 @@ class Framing:
         return b"\n#%d\n%s%s" % (len(message), message, END_OF_CHUNKS) if self.chunked else message + END_OF_MESSAGE
 
 
+def is_hello(message: bytes) -> bool:
+    """Whether a message is the first of a side (RFC 6241 section 8.1)."""
+    return re.search(rb"<(\w+:)?hello\b", message) is not None
+
+
 class Relay:
     """A session between a client on standard input and output, and the server."""
 
@@ -106,6 +115,8 @@ class Relay:
             if b"get" in message:
                 self._note(message)
             send(self._to_server, self._requests.frame(message))
+            if not self._requests.chunked and is_hello(message):
+                time.sleep(HELLO_S)
             self._greeted(message)
 
     def _from_netconfd(self, data: bytes) -> None:
