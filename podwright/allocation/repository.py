@@ -98,7 +98,8 @@ class Repository:
         self._write(sql.INSERT_POOL, new)
         self._write(sql.DECLARE, changed)
         if events:
-            self._record(events, now)
+            number = self._number_of_run(now)
+            self._write(sql.INSERT_HISTORY, [(number, *event) for event in events])
 
     def free_ranges(self) -> dict[tuple[str, str], list[FreeRange]]:
         """Every free range, by pool and scope."""
@@ -314,7 +315,7 @@ class Repository:
             self._conversation.tell(sql.COUNT_LEASES, [{}])
         changes: list[Change] = [*leases, *placements, *volumes]
         if changes:
-            self._record(entries(changes, now), now)
+            self._write(sql.INSERT_HISTORY, list(entries(changes, self._number_of_run(now), now)))
 
     def _save(self, table: Table, changes: Iterable[Change]) -> None:
         gone, changed, new = [], [], []
@@ -330,13 +331,14 @@ class Repository:
         self._write(statements.update, [statements.key(row) | statements.rest(row) for row in changed])
         self._write(statements.insert, new)
 
-    def _record(self, events: Iterable[Row], now: int) -> None:
+    def _number_of_run(self, now: int) -> int:
+        """The number of this run, which is written down with the first change that it makes."""
         run, number = self.run
         if number is None:
             inserted = self._conversation.aside().execute(insert(RUN), {"at": now, **run._asdict()})
-            number = inserted.inserted_primary_key[0]  # type: ignore[index]
+            number = int(inserted.inserted_primary_key[0])  # type: ignore[index]
             self.run = (run, number)
-        self._write(sql.INSERT_HISTORY, [(number, *event) for event in events])
+        return number
 
     def _ask(self, statement: Statement, parameters: Parameters) -> list[Row]:
         [rows] = self._conversation.ask((statement, parameters))

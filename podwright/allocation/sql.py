@@ -59,8 +59,10 @@ def _of_any(statements: Mapping[int, Statement], pool: Pool, wanted: Sequence[st
 
 
 def row_of(table: Table, record: Record | None) -> Row:
-    """A record as a row of its table."""
-    return record if isinstance(record, Lease) else tuple(getattr(record, column.name) for column in table.columns)
+    """A record as a row of its table: a plain tuple, which SQLite's driver reads faster than one with names."""
+    return (
+        tuple(record) if isinstance(record, Lease) else tuple(getattr(record, column.name) for column in table.columns)
+    )
 
 
 class Changes:
