@@ -56,7 +56,7 @@ class FreeValues:
             self._sections[each.section].append((-each.last, each.first))
 
     def take_lowest(self, sections: Iterable[str], count: int = 1) -> list[int]:
-        """Take the lowest free values of the first section, then those of the next; fewer than `count` if all are empty."""
+        """Take the lowest free values of the first section, then of the next; fewer than `count` if all are empty."""
         taken: list[int] = []
         for section in sections:
             ranges = self._sections.get(section)

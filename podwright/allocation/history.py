@@ -70,7 +70,7 @@ def this_run(command: str) -> Run:
 
 
 def entries(changes: Iterable[Change], run: int, at: int) -> Iterator[tuple[Any, ...]]:
-    """Changes of leases, placements and volumes as rows: a run's number and an event, plain for there may be 100,000."""
+    """Changes of leases, placements, volumes as plain rows, for there may be 100,000: a run's number and an event."""
     for before, after in changes:
         record = after or before
         if isinstance(record, Lease):
