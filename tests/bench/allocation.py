@@ -22,7 +22,6 @@ from rich import box
 from rich.table import Table
 from sqlalchemy import Connection, create_engine, event, text
 
-from podwright.allocation.conversation import begin
 from podwright.allocation.database import Database
 from podwright.allocation.grant import Request
 from podwright.allocation.pools import KINDS, SHARED, Pool
@@ -190,7 +189,7 @@ def _connected(url: str) -> Iterator[Connection]:
     engine = create_engine(url)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _as_podwright_has_it)
-        event.listen(engine, "begin", begin)
+        event.listen(engine, "begin", lambda connection: connection.connection.execute("BEGIN IMMEDIATE"))
     try:
         with engine.connect() as connection:
             yield connection
