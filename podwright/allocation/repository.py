@@ -52,8 +52,7 @@ class Repository:
             What the pool was last declared to hold; None when it never was.
         """
         key = {"the_pool": pool, "the_scope": scope}
-        locks = [(sql.LOCK_ONE, key)] if self._locks else []
-        [*_, rows] = self._conversation.ask(*locks, (sql.ENTERED, {**key, "now": now, "the_holder": holder}))
+        rows = self._entered(key, {**key, "now": now, "the_holder": holder})
         for declared, some_have_rested, has_some, last, first in rows:
             if some_have_rested:
                 break
@@ -62,6 +61,17 @@ class Repository:
             return str(declared)
         self._free_expired(self._ask(sql.EXPIRED_IN, {**key, "now": now}), now)
         return str(rows[0][0]) if rows else None
+
+    def _entered(self, key: Parameters, asked: Parameters) -> list[Row]:
+        """A pool's row, and what is read beside it once the row is locked."""
+        if self._conversation.dialect == "postgresql":
+            rows = self._ask(sql.LOCKED_AND_ENTERED, asked)
+            if all(is_of_now for *_, is_of_now in rows):
+                return [row[:-1] for row in rows]
+        elif self._locks:
+            [_, rows] = self._conversation.ask((sql.LOCK_ONE, key), (sql.ENTERED, asked))
+            return rows
+        return self._ask(sql.ENTERED, asked)
 
     def lock_all(self) -> None:
         """Keep other controllers from leasing from any pool that there is."""

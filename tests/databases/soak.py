@@ -21,7 +21,8 @@ from typing import NamedTuple
 from rich.table import Table
 
 from podwright.report import console, say
-from tests.databases.servers import GaleraCluster, MariaDb, PostgreSql
+from tests.databases.galera import GaleraCluster
+from tests.databases.servers import MariaDb, PostgreSql
 from tests.databases.workers import Workers, audit, declare
 
 DATABASES = ("sqlite", "mariadb", "postgresql", "galera")
