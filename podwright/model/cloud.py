@@ -103,12 +103,24 @@ class Network(Declared):
     """the addresses for routing appliances, first and last joined by a hyphen"""
 
 
+class StorageNetwork(Network):
+    """The network between hypervisors and storage servers.
+
+    Where its pod says what its links carry (`link_mbit_s`), it keeps a part of each link that it shares with guests.
+    """
+
+    guaranteed_mbit_s: Positive | None = None
+    """the Mbit/s that it keeps of such a link; left out, what the pod's storage_iops need, half of the link at most"""
+    guaranteed_by: Literal["hypervisors", "hypervisors_and_pod_switches"] = "hypervisors_and_pod_switches"
+    """who keeps it for storage: not every platform of pod switches can"""
+
+
 class PodNetworks(Declared):
     """The infrastructure networks of a pod; tunnel is for zones with guest networks in several pods."""
 
     management: Network
     """the network by which the controller reaches devices and routing appliances"""
-    storage: Network
+    storage: StorageNetwork
     """the network between hypervisors and storage servers"""
     public: Network
     """the network of public addresses, by which customers reach the outside"""
@@ -226,6 +238,8 @@ class Pod(Declared):
     """the VLAN ids for guest networks: a list of ids and ranges; left out where the zone has them"""
     networks: PodNetworks
     """the infrastructure networks"""
+    link_mbit_s: Annotated[int, whole_number(2)] | None = None
+    """what the slowest link between hypervisors and storage servers carries; left out, storage is guaranteed nothing"""
     pod_switches: Mapping[Name, PodSwitch]
     """one pod switch, or a redundant pair"""
     storage_servers: Mapping[Name, StorageServer]

@@ -16,6 +16,7 @@ from podwright.model.checks import (
     names,
     networks,
     references,
+    storage_share,
     tunnels,
 )
 from podwright.model.checks.declaration import Declaration
@@ -29,6 +30,7 @@ _CHECKS = (
     references.check,
     networks.check,
     tunnels.check,
+    storage_share.check,
     cables.check,
     edge.check,
     accounts.check,

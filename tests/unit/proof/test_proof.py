@@ -369,13 +369,13 @@ def test_vni_shared_between_accounts_of_two_pods() -> None:
 
 def add_ovs_port(files: Files, device: str, name: str, tag: int, **interface: str | list[Any]) -> None:
     """Put a port with one interface on br0, as a database that was collected has it."""
-    bridges, ports, interfaces = json.loads(files[device]["openvswitch.json"])
+    bridges, ports, interfaces, queues = json.loads(files[device]["openvswitch.json"])
     bridges["rows"][0]["ports"][1].append(["uuid", f"port-{name}"])
     ports["rows"].append(
         {"_uuid": ["uuid", f"port-{name}"], "name": name, "tag": tag, "interfaces": ["uuid", f"interface-{name}"]}
     )
     interfaces["rows"].append({"_uuid": ["uuid", f"interface-{name}"], "name": name, **interface})
-    files[device]["openvswitch.json"] = json.dumps([bridges, ports, interfaces])
+    files[device]["openvswitch.json"] = json.dumps([bridges, ports, interfaces, queues])
 
 
 def test_vni_shared_in_open_vswitch() -> None:
