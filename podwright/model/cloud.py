@@ -133,12 +133,14 @@ class ZoneSwitch(LinuxDevice):
 
 
 class PodSwitch(ManagedDevice):
-    """One of the L2 pair of a pod."""
+    """One of an L2 pair: the pod's, or in a pod of several racks that of a rack, or the one that joins the racks."""
 
     platform: Platform
     """the driver that speaks its language"""
     port: Annotated[int, whole_number(1, 65535)] = default_port("")
     """the TCP port of its management protocol"""
+    rack: Name | None = None
+    """the rack whose hosts it is for, cabled once to each pod switch without a rack; left out, for the whole pod"""
 
     @model_validator(mode="before")
     @classmethod
@@ -164,6 +166,8 @@ class StorageServer(LinuxDevice):
     """the room for disks in GiB; those of machines that were taken away count until they are removed"""
     storage_iops: Positive | None = None
     """the operations a second that it can promise to all of its disks together; left out, not limited"""
+    rack: Reference | None = None
+    """the rack that it stands in, one of a pod switch; left out where no pod switch has one"""
 
 
 class Hypervisor(LinuxDevice):
@@ -185,6 +189,8 @@ class Hypervisor(LinuxDevice):
     """the account whose machines and routing appliances alone run on it; left out, it is for all"""
     virtualization: Literal["kvm", "qemu"] = "kvm"
     """hardware virtualization (kvm) or emulation (qemu)"""
+    rack: Reference | None = None
+    """the rack that it stands in, one of a pod switch; left out where no pod switch has one"""
 
 
 class PodLimits(Declared):
@@ -241,11 +247,11 @@ class Pod(Declared):
     link_mbit_s: Annotated[int, whole_number(2)] | None = None
     """what the slowest link between hypervisors and storage servers carries; left out, storage is guaranteed nothing"""
     pod_switches: Mapping[Name, PodSwitch]
-    """one pod switch, or a redundant pair"""
+    """one pod switch, or a redundant pair; with `rack`, one or two for each rack, and one or two that join them"""
     storage_servers: Mapping[Name, StorageServer]
-    """the storage servers, each cabled once to every pod switch"""
+    """the storage servers, each cabled once to every pod switch, of its rack where it has one"""
     hypervisors: Mapping[Name, Hypervisor]
-    """the hypervisors, each cabled once to every pod switch"""
+    """the hypervisors, each cabled once to every pod switch, of its rack where it has one"""
     console_ports: tuple[PortRange, ...] | None = None
     """the TCP ports of consoles, one for each machine and routing appliance of the pod: a list of ports and ranges"""
     limits: PodLimits = PodLimits()
