@@ -1,10 +1,11 @@
 """The network of a Linux device: what it has, what differs from what it should have, and the change.
 
-Three layers make it: Open vSwitch (the backend `openvswitch`), systemd-networkd
-(addresses and routes of both backends, and all links of the backend `linux`) and
-traffic control (what a VLAN keeps of the uplinks). Each has `read() -> state`,
-`wanted(network) -> state`, `plan(current, wanted) -> changes` and `apply(changes)`,
-and the first two `segments(state)`. Changes say what to set, and null for what goes.
+Layers make it: Open vSwitch (the backend `openvswitch`) and the announcements of
+its bond, systemd-networkd (addresses and routes of both backends, and all links of
+the backend `linux`) and traffic control (what a VLAN keeps of the uplinks). Each has
+`read() -> state`, `wanted(network) -> state`, `plan(current, wanted) -> changes` and
+`apply(changes)`, and the two that make links `segments(state)`. Changes say what to
+set, and null for what goes.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import time
 from typing import Any
 
 from ansible_collections.podwright.cloud.plugins.module_utils import (
+    bond_announcements,
     link_share,
     networkd,
     networkd_files,
@@ -50,6 +52,9 @@ def read(network: Network) -> State:
     }
     if network["backend"] == "openvswitch" or openvswitch.installed():
         state["openvswitch"] = openvswitch.read() if openvswitch.installed() else openvswitch.NOTHING
+        state["bond_announcements"] = (
+            bond_announcements.read() if openvswitch.installed() else bond_announcements.NOTHING
+        )
     return state
 
 
@@ -75,11 +80,13 @@ def complete(network: Network) -> Network:
 
 
 def plan(current: State, network: Network) -> Changes:
-    """Compare a host with what `network` wants of it: `{units, networkd, openvswitch, link_share}`, what differs."""
+    """Compare a host with what `network` wants of it: the layers that differ, and `units` that do not run."""
     changes: Changes = {"units": {name: True for name, ready in current["units"].items() if not ready}}
     changes["networkd"] = networkd.plan(current["networkd"], networkd_files.wanted(network))
     if "openvswitch" in current:
         changes["openvswitch"] = openvswitch.plan(current["openvswitch"], openvswitch.wanted(network))
+        announcements = bond_announcements.wanted(network)
+        changes["bond_announcements"] = bond_announcements.plan(current["bond_announcements"], announcements)
     changes["link_share"] = link_share.plan(current["link_share"], link_share.wanted(network))
     return {layer: change for layer, change in changes.items() if change}
 
@@ -114,6 +121,7 @@ def apply(changes: Changes, network: Network) -> None:
         services.run("systemctl", "enable", "--quiet", "--now", *changes["units"])
     networkd.apply(changes.get("networkd", {}))
     openvswitch.apply(changes.get("openvswitch", {}))
+    bond_announcements.apply(changes.get("bond_announcements", {}))
     link_share.apply(changes.get("link_share", {}), link_share.wanted(network))
     deadline = time.monotonic() + SETTLE_S
     while left := plan(read(network), network):

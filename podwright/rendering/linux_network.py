@@ -1,10 +1,11 @@
-"""The network of a Linux device: files of systemd-networkd and of traffic control, the database of Open vSwitch."""
+"""The network of a Linux device: files of systemd-networkd, units of ours, the database of Open vSwitch."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ansible_collections.podwright.cloud.plugins.module_utils import (
+    bond_announcements,
     host_network,
     link_share,
     networkd_files,
@@ -25,8 +26,9 @@ def network_files(network: HostNetwork) -> dict[str, str]:
     complete = host_network.complete(dict(network))
     directory = networkd_files.DIRECTORY.lstrip("/")
     files = {f"{directory}/{name}": text for name, text in networkd_files.wanted(complete)["files"].items()}
-    if unit := link_share.wanted(complete)["unit"]:
-        files[link_share.UNIT_FILE.lstrip("/")] = unit
+    for layer in (link_share, bond_announcements):
+        if unit := layer.wanted(complete)["unit"]:
+            files[layer.UNIT_FILE.lstrip("/")] = unit
     if complete["backend"] == "openvswitch":
         files[OVS_DATABASE] = _database(openvswitch.wanted(complete))
     return files

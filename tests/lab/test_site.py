@@ -51,6 +51,8 @@ MIDDLES = {
     "Machines": "Start new machines",
 }
 
+ACTIVE_UPLINK = "ovs-appctl bond/show bond0 | sed -n 's/^active member mac:.*(\\(.*\\))/\\1/p'"
+
 DELETE_VLAN = """
 import sys
 from ncclient import manager
@@ -223,19 +225,48 @@ def test_management_is_out_of_reach_from_outside(cloud: Cloud):
     assert answers == {"203.0.113.11": 3, "192.168.1.31": 0, "192.168.1.2": 0}
 
 
-def test_traffic_survives_the_active_zone_switch(cloud: Cloud):
-    active = next(h for h in ("east-zsw1", "east-zsw2") if "198.51.100.1/" in cloud.lab.ssh(h, "ip -brief address"))
+@pytest.mark.parametrize("device", ["pod switch", "zone switch"])
+def test_traffic_survives_a_switch(cloud: Cloud, device: str):
+    """What machines lose, in their pod, to the other one and to the outside, when a switch that they use dies."""
+    pod_switch = f"east-p1-sw{cloud.lab.ssh('east-p1-hv1', ACTIVE_UPLINK).strip().removeprefix('eth')}"
+    zone_switch = next(h for h in ("east-zsw1", "east-zsw2") if "198.51.100.1/" in cloud.lab.ssh(h, "ip -br address"))
+    dies = {"pod switch": pod_switch, "zone switch": zone_switch}[device]
+    here = {name: host for host in HYPERVISORS for name in cloud.domains(host)}
+    ways = [("acme-web1", "web2"), ("acme-web1", "db1"), ("globex-web2", "db1"), ("acme-web2", "198.51.100.254")]
     with ThreadPoolExecutor() as pool:
-        answers = pool.submit(_pings, cloud, "203.0.113.11", 200)
-        time.sleep(2)
-        labs.kill(cloud.lab.name, active)
+        streams = {way: pool.submit(_silence_s, cloud, here[way[0]], *way) for way in ways}
+        time.sleep(4)
+        labs.kill(cloud.lab.name, dies)
         try:
-            received = answers.result()
+            lost_s = {way: stream.result() for way, stream in streams.items()}
         finally:
-            labs.power_on(cloud.lab.name, active)
-    # 200 requests in 20 s; a pair that does not hand over loses all that follow the cut.
-    assert 150 <= received <= 200, f"{received} of 200 answered"
+            labs.power_on(cloud.lab.name, dies)
+    told = ", ".join(f"{machine} to {to} {seconds:.2f} s" for (machine, to), seconds in lost_s.items())
+    sys.stderr.write(f"{dies} dies: {told}\n")
+    # Most often a quarter to three quarters of a second; a machine that runs this and the lab may be late itself.
+    assert max(lost_s.values()) < 2, told
     cloud.podwright("deploy", expect=0)
+
+
+def _silence_s(cloud: Cloud, hypervisor: str, machine: str, address: str) -> float:
+    """How long none of a machine's echo requests was answered, of 15 s of them."""
+    count, interval_s = 300, 0.05
+    ping = ["ping", "-q", "-W", "1", "-i", f"{interval_s}", "-c", f"{count}", address]
+    told = cloud.in_machine(hypervisor, machine, *ping)
+    found = re.search(r"(\d+) packets received", told)
+    assert found, told
+    return (count - int(found[1])) * interval_s
+
+
+def test_hypervisors_do_not_heed_what_bonds_announce(cloud: Cloud):
+    """Else a machine behind a tunnel is looked for behind an uplink; the flow outlives Open vSwitch and its loss."""
+    flows = "ovs-ofctl dump-flows br0 | grep -c rarp || true"
+    cloud.lab.ssh("east-p1-hv1", "ovs-ofctl del-flows br0 rarp")
+    assert changed(cloud.podwright("deploy", "--check", "--limit", "east-p1-hv1", expect=2)) == {"east-p1-hv1"}
+    cloud.podwright("deploy", "--limit", "east-p1-hv1", expect=2)
+    assert cloud.lab.ssh("east-p1-hv1", flows).strip() == "1"
+    cloud.lab.ssh("east-p1-hv2", "systemctl restart openvswitch-switch")
+    _await(lambda: cloud.lab.ssh("east-p1-hv2", flows).strip() == "1", "the flow of east-p1-hv2")
 
 
 def _pings(cloud: Cloud, address: str, count: int) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.podwright.cloud.plugins.module_utils import (
+    bond_announcements,
     change_marker,
     difference,
     host_network,
@@ -47,6 +48,13 @@ def test_files_of_networkd(name: str) -> None:
 def test_unit_that_makes_queues(name: str) -> None:
     golden = GOLDEN / name / link_share.UNIT
     text = link_share.wanted(host_network.complete(NETWORKS[name]))["unit"]
+    assert text == (golden.read_text() if golden.exists() else None)
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_unit_that_drops_announcements(name: str) -> None:
+    golden = GOLDEN / name / bond_announcements.UNIT
+    text = bond_announcements.wanted(host_network.complete(NETWORKS[name]))["unit"]
     assert text == (golden.read_text() if golden.exists() else None)
 
 
@@ -157,6 +165,7 @@ def state_of(given: dict[str, Any]) -> dict[str, Any]:
     state: dict[str, Any] = {"networkd": networkd_files.wanted(given) | {"in_force": True, "occupants": {}}}
     if given["backend"] == "openvswitch":
         state["openvswitch"] = openvswitch.wanted(given) | {"foreign": [], "occupants": {}}
+        state["bond_announcements"] = bond_announcements.NOTHING | bond_announcements.wanted(given)
         units[openvswitch.UNIT] = True
     return state | {"units": units, "link_share": link_share.wanted(given)}
 

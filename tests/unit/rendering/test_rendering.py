@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.podwright.cloud.plugins.module_utils import (
+    bond_announcements,
     host_network,
     libvirt_domain,
     link_share,
@@ -60,8 +61,8 @@ def assert_network(files: dict[str, str], network: dict[str, Any]) -> None:
     directory = networkd_files.DIRECTORY.lstrip("/")
     found = {Path(path).name: text for path, text in files.items() if path.startswith(directory)}
     assert found == networkd_files.wanted(complete)["files"]
-    unit = link_share.wanted(complete)["unit"]
-    assert files.get(link_share.UNIT_FILE.lstrip("/")) == unit
+    for layer in (link_share, bond_announcements):
+        assert files.get(layer.UNIT_FILE.lstrip("/")) == layer.wanted(complete)["unit"]
     wanted = openvswitch.wanted(complete)
     if network["backend"] == "openvswitch":
         results = json.loads(files[OVS_DATABASE])
