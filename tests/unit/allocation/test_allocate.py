@@ -25,9 +25,9 @@ def test_every_holder_gets_the_lowest_value_of_each_pool(tmp_path: Path) -> None
         ("globex", "default"): IPv4Network("172.16.0.0/24"),
     }
     assert leases.guest_addresses == {
-        "acme-web1": IPv4Address("10.1.1.2"),
-        "acme-web2": IPv4Address("10.1.1.3"),
-        "globex-web1": IPv4Address("172.16.0.2"),
+        ("acme-web1", "default"): IPv4Address("10.1.1.2"),
+        ("acme-web2", "default"): IPv4Address("10.1.1.3"),
+        ("globex-web1", "default"): IPv4Address("172.16.0.2"),
     }
     assert leases.management_addresses == {
         "acme-east-router": IPv4Address("192.168.1.101"),
@@ -207,8 +207,8 @@ def test_guest_addresses_follow_their_subnet(tmp_path: Path) -> None:
     moved = {"acme": account("web1", "web2", subnet="10.9.0.0/24")}
     after = allocate(cloud(tmp_path, moved), preview=False, now=NOW)
     assert after.leases.guest_addresses == {
-        "acme-web1": IPv4Address("10.9.0.2"),
-        "acme-web2": IPv4Address("10.9.0.3"),
+        ("acme-web1", "default"): IPv4Address("10.9.0.2"),
+        ("acme-web2", "default"): IPv4Address("10.9.0.3"),
     }
     assert after.leases.guest_vlans == before.leases.guest_vlans
     assert not allocate(cloud(tmp_path, moved), preview=False, now=NOW).changed

@@ -25,9 +25,9 @@ def test_guest_networks_know_their_pod_also_where_it_is_left_out(cloud: Cloud) -
 
 def test_an_account_has_an_appliance_in_each_zone_of_its_networks(cloud: Cloud) -> None:
     assert [tuple(appliance) for appliance in views.appliances(cloud)] == [
-        ("acme-east-router", "acme", "east", "p1", "default", "router", "small"),
-        ("acme-west-router", "acme", "west", "p1", "far", "router", "small"),
-        ("globex-east-router", "globex", "east", "p2", "default", "router", "small"),
+        ("acme-east-router", "acme", "east", "p1", ("default",), "router", "small"),
+        ("acme-west-router", "acme", "west", "p1", ("far",), "router", "small"),
+        ("globex-east-router", "globex", "east", "p2", ("default",), "router", "small"),
     ]
 
 

@@ -28,6 +28,8 @@ def test_changes(file: Path) -> None:
             change["definition"] = "anew"
     assert changes == case["changes"]
     assert machines.restart_needed(survey, wanted) == case.get("restart_needed", [])
+    if "rewirable" in case:
+        assert sorted(machines.rewirable(survey, specified(case), BOOT_FILES)) == case["rewirable"]
 
 
 def test_a_new_machine_is_all_change() -> None:

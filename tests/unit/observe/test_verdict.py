@@ -67,6 +67,7 @@ def hypervisor(name: str, index: int) -> dict[str, Any]:
 
 def appliance(account: str) -> dict[str, Any]:
     hosts = [{"name": f"web{i}", "mac": mac(account, i), "address": f"10.1.1.{i + 1}"} for i in (1, 2)]
+    network = {"subnet": "10.1.1.0/24", "router": "10.1.1.1", "domain": f"default.{account}.example", "hosts": hosts}
     return {
         "kind": "routing_appliance",
         "zone": "east",
@@ -75,7 +76,8 @@ def appliance(account: str) -> dict[str, Any]:
         "management_address": "192.168.1.101",
         "appliance": {
             "interfaces": {"eth0": {"addresses": ["10.1.1.1/24"]}},
-            "dhcp": {"subnet": "10.1.1.0/24", "router": "10.1.1.1", "hosts": hosts},
+            "guest_networks": {"eth0": network},
+            "forwarding": [],
             "source_nat": {"address": PUBLIC[account]},
         },
     }
@@ -137,7 +139,7 @@ def good_answers() -> dict[str, Any]:
     return {
         host: {
             domain: {
-                "addresses": [addresses[domain]],
+                "addresses": addresses[domain],
                 "results": {probe.statement: 0 if probe.answered else 1 for probe in asked},
             }
             for domain, asked in domains.items()
@@ -220,7 +222,7 @@ def test_missing_source_nat_is_found():
 def test_watch_that_hears_nothing_at_all_is_found():
     frames = good_frames()
     frames["hv2"]["pw-acme-2"]["macs"] = {}
-    assert failed(frames, good_answers()) == [("acme-web1", "is heard by acme-web2 on hv2", "0 frames")]
+    assert failed(frames, good_answers()) == [("acme-web1", "eth0 is heard by acme-web2 on hv2", "0 frames")]
 
 
 def test_answer_from_a_forbidden_address_is_found():
