@@ -13,6 +13,8 @@ from podwright.allocation.leases import Leases
 from podwright.errors import AllocationError
 from tests.unit.allocation.declaration import LATER, NOW, account, cloud, records
 
+Accounts = dict[str, dict[str, Any]]
+
 TWO = {"acme": account("web1", "web2", anti_affinity="web"), "globex": account("web1", subnet="auto")}
 
 
@@ -200,6 +202,29 @@ def test_a_pool_that_shrinks_below_its_leases_is_refused(tmp_path: Path) -> None
         "zones.east.pods.p1.guest_vlans: 101 is no longer in it or is used otherwise, but network default of account "
         "acme has it; put it back, or take the holder away first"
     )
+
+
+def test_a_second_network_takes_nothing_from_the_first(tmp_path: Path) -> None:
+    """Who sorts first, the network or the machine, does not count: whoever has something keeps it."""
+    first = run(tmp_path, {"acme": account("web1", "web2")})
+    two = account("web1", "web2")
+    two["guest_networks"] |= {"default": {**two["guest_networks"]["default"], "default": True}, "back": BACK}
+    two["machines"]["web1"]["guest_networks"] = ["back", "default"]
+    second = run(tmp_path, {"acme": two})
+    assert second.guest_vlans == first.guest_vlans | {("acme", "back", "p1"): 102}
+    assert second.guest_addresses == first.guest_addresses | {("acme-web1", "back"): IPv4Address("10.1.2.2")}
+    assert second.macs == first.macs | {
+        ("acme-east-router", "eth3"): "02:70:77:00:00:06",
+        ("acme-web1", "eth1"): "02:70:77:00:00:07",
+    }
+    assert run(tmp_path, {"acme": account("web1", "web2")}) == first
+
+
+BACK = {"zone": "east", "pod": "p1", "subnet": "10.1.2.0/24"}
+
+
+def run(directory: Path, accounts: Accounts) -> Leases:
+    return allocate(cloud(directory, accounts), preview=False, now=NOW).leases
 
 
 def test_guest_addresses_follow_their_subnet(tmp_path: Path) -> None:

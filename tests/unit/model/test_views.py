@@ -31,6 +31,25 @@ def test_an_account_has_an_appliance_in_each_zone_of_its_networks(cloud: Cloud) 
     ]
 
 
+def test_nics_are_in_networks_in_order(cloud: Cloud) -> None:
+    appliance = next(domain for domain in views.domains(cloud) if domain.role == "routing_appliance")
+    serving = appliance._replace(guest_networks=("front", "back", "side"))
+    assert views.guest_nics(serving) == {"eth0": "front", "eth3": "back", "eth4": "side"}
+    assert views.nics(serving) == ["eth0", "eth1", "eth2", "eth3", "eth4"]
+    machine = appliance._replace(role="machine", guest_networks=("front", "back"))
+    assert views.guest_nics(machine) == {"eth0": "front", "eth1": "back"}
+    assert views.nics(machine) == ["eth0", "eth1"]
+
+
+def test_the_default_network_comes_first_whatever_it_is_called(cloud: Cloud) -> None:
+    acme = cloud.accounts["acme"]
+    network = acme.guest_networks["default"]
+    networks = {"a": network, "b": network.model_copy(update={"default": True}), "c": network}
+    accounts = {"acme": acme.model_copy(update={"guest_networks": networks, "machines": {}})}
+    (appliance,) = views.appliances(cloud.model_copy(update={"accounts": accounts}))
+    assert appliance.guest_networks == ("b", "a", "c")
+
+
 def test_domains_are_machines_and_appliances_by_name(cloud: Cloud) -> None:
     assert [(domain.name, domain.role, domain.zone, domain.hypervisor) for domain in views.domains(cloud)] == [
         ("acme-db1", "machine", "west", None),
