@@ -72,10 +72,12 @@ def read(connection: Any, role: str | None) -> Survey:
 def describe(defined: str, live: str | None, autostart: bool) -> dict[str, Any]:
     """The state of one domain from its XML at rest and, if it runs, as it runs."""
     machine = libvirt_domain.parse_domain(defined)
+    in_effect = _limits(libvirt_domain.parse_domain(live or defined))
     return {
         **machine,
         "definition": (libvirt_domain.mark(defined) or {}).get("digest", ""),
-        "limits": _limits(libvirt_domain.parse_domain(live or defined)),
+        # Not those of a NIC that is not its any more, which a machine may keep until it is restarted.
+        "limits": {name: limit for name, limit in in_effect.items() if name in _limits(machine)},
         "plugged": plugs.wanted(machine["nics"]),
         "autostart": autostart,
         "running": live is not None,
