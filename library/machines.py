@@ -10,8 +10,9 @@ description:
   - Reads all libvirt domains of the host, compares those that podwright made with O(machines), and changes only what
     differs. What is missing is defined, set to start with the host, and started. What is no longer wanted is asked to
     shut down, loses its power if it has not after a while, and is undefined; its disk stays.
-  - Limits of disks and NICs change while a machine runs. Everything else is defined for its next start, which podwright
-    leaves to the account; RV(restart_needed) names the machines that still run as they were.
+  - NICs come and go, and limits of disks and NICs change, while a machine runs. A machine that does not let a NIC go
+    keeps it, in no bridge, until its next start. Everything else is defined for that, too, and podwright leaves it to
+    the account; RV(restart_needed) names the machines that still run as they were.
   - libvirt tries once to start a machine with the host. One whose storage does not answer then is started by a program
     that the module installs on hosts with machines, and takes off again with the last one. systemd runs it at every
     boot, until no machine waits any more. What has run since the boot, or was switched off, it leaves alone.
@@ -47,7 +48,7 @@ options:
     choices: [defer, start]
     default: start
   shutdown_timeout_s:
-    description: Seconds that machines have to shut down before they lose their power.
+    description: Seconds that machines have to shut down before they lose their power, or to let a NIC go.
     type: int
     default: 30
   staged_in:
@@ -163,14 +164,18 @@ def _converge(module: AnsibleModule) -> dict[str, Any]:
     if not module.check_mode:
         boot_files.apply(file_changes, module.params["staged_in"])
         machine_starter_unit.apply(starter_changes)
-        machines.apply(connection, changes, specified, files, module.params["shutdown_timeout_s"])
+        rewirable = machines.rewirable(survey, specified, files)
+        machines.apply(connection, changes, specified, files, rewirable, module.params["shutdown_timeout_s"])
         survey = machines.read(connection, role)
         if left := machines.plan(survey.state, wanted):
             module.fail_json(msg=f"libvirt did not keep what it accepted; still missing: {left}", changed=True)
+    restart_needed = machines.restart_needed(survey, wanted)
+    if module.check_mode:
+        restart_needed = sorted(set(restart_needed) - machines.rewirable(survey, specified, files))
     return {
         "changed": bool(file_changes or changes or starter_changes),
         "diff": difference.between(before, {part: change for part, change in after.items() if change}),
-        "restart_needed": machines.restart_needed(survey, wanted),
+        "restart_needed": restart_needed,
         "deferred": deferred,
         "missing_boot_files": [],
     }

@@ -5,8 +5,8 @@ DOCUMENTATION = r"""
 module: routing_appliance
 short_description: Configure a routing appliance
 description:
-  - Makes a Debian virtual machine with three interfaces the gateway of a guest network. It hands out addresses and
-    names (dnsmasq), translates source addresses and filters packets (nftables), over systemd-networkd.
+  - Makes a Debian virtual machine the gateway of the guest networks that an account has in a zone. It hands out
+    addresses and names (dnsmasq), translates source addresses and filters packets (nftables), over systemd-networkd.
   - Takes the whole appliance as one value. What is not in it is taken off the appliance.
   - A change that could cut the controller off takes itself back unless the controller, after reconnecting, confirms it.
 version_added: "0.1.0"
@@ -26,38 +26,26 @@ options:
       interfaces:
         description:
           - By name, each with C(mac), C(addresses) with prefix length, and where needed C(mtu), a default C(gateway)
-            and C(routes), a list of C(destination) and C(gateway). One that is neither the interface of
-            O(appliance.dhcp) nor that of O(appliance.source_nat) is management's and lets ssh in.
+            and C(routes), a list of C(destination) and C(gateway). One that is neither among
+            O(appliance.guest_networks) nor that of O(appliance.source_nat) is management's and lets ssh in.
         type: dict
         required: true
-      dhcp:
-        description: DHCP for the declared hosts; any other gets no lease.
+      guest_networks:
+        description:
+          - By the interface in it, each with C(subnet), C(router), the gateway and DNS server of its hosts, C(lease_s),
+            the seconds that a lease lasts, C(domain), the domain of the hosts, and C(hosts). C(mtu), the octets that a
+            packet of the hosts may have, may be left out.
+          - Each of C(hosts) has C(name), without a domain, C(mac), C(address) and C(default_route), whether it is told
+            that C(router) is its way out. Any other gets no lease.
         type: dict
         required: true
-        suboptions:
-          interface: {description: Interface to serve., type: str, required: true}
-          subnet: {description: Guest subnet., type: str, required: true}
-          router: {description: Default gateway and DNS server of the hosts., type: str, required: true}
-          lease_s: {description: Seconds that a lease lasts., type: int, required: true}
-          mtu: {description: Octets that a packet of the hosts may have; left out, they take their link's., type: int}
-          domain: {description: Domain of the hosts., type: str, required: true}
-          hosts:
-            description: Who gets a lease.
-            type: list
-            elements: dict
-            required: true
-            suboptions:
-              name: {description: Name without a domain., type: str, required: true}
-              mac: {description: MAC address., type: str, required: true}
-              address: {description: Address., type: str, required: true}
       dns:
-        description: DNS for the same hosts.
+        description: DNS, which knows the hosts of the guest networks.
         type: dict
         required: true
         suboptions:
-          domain: {description: Domain that the appliance answers for., type: str, required: true}
           forwarders:
-            description: Servers that are asked for all other names; without any, only hosts of the domain are known.
+            description: Servers that are asked for all other names; without any, only the hosts are known.
             type: list
             elements: str
             default: []
@@ -66,9 +54,15 @@ options:
         type: dict
         required: true
         suboptions:
-          inside: {description: Guest subnet., type: str, required: true}
           interface: {description: Interface that leads out., type: str, required: true}
           address: {description: Address that the outside sees., type: str, required: true}
+      forwarding:
+        description:
+          - Which guest networks may connect to which others, a list of C(from) and C(to), by their interfaces; replies
+            pass. Without any, guest networks only go out.
+        type: list
+        elements: dict
+        default: []
   starting:
     description:
       - Whether the appliance's virtual machine is new in this run. In check mode, where it was not started, all of the
@@ -101,16 +95,16 @@ EXAMPLES = r"""
         eth0: {mac: "02:70:77:00:00:01", addresses: [10.1.1.1/24]}
         eth1: {mac: "02:70:77:00:00:02", addresses: [192.0.2.101/24]}
         eth2: {mac: "02:70:77:00:00:03", addresses: [203.0.113.11/24], gateway: 203.0.113.1}
-      dhcp:
-        interface: eth0
-        subnet: 10.1.1.0/24
-        router: 10.1.1.1
-        lease_s: 43200
-        domain: default.acme.example
-        hosts:
-          - {name: web1, mac: "02:70:77:00:00:04", address: 10.1.1.2}
-      dns: {domain: default.acme.example, forwarders: []}
-      source_nat: {inside: 10.1.1.0/24, interface: eth2, address: 203.0.113.11}
+      guest_networks:
+        eth0:
+          subnet: 10.1.1.0/24
+          router: 10.1.1.1
+          lease_s: 43200
+          domain: default.acme.example
+          hosts:
+            - {name: web1, mac: "02:70:77:00:00:04", address: 10.1.1.2, default_route: true}
+      dns: {forwarders: []}
+      source_nat: {interface: eth2, address: 203.0.113.11}
 """
 
 RETURN = r"""
@@ -139,21 +133,13 @@ def part(**options: object) -> dict[str, object]:
     return {"type": "dict", "required": True, "options": options}
 
 
-HOST = {"name": text(), "mac": text(), "address": text()}
 APPLIANCE = part(
     hostname=text(),
     interfaces={"type": "dict", "required": True},
-    dhcp=part(
-        interface=text(),
-        subnet=text(),
-        router=text(),
-        lease_s={"type": "int", "required": True},
-        mtu={"type": "int"},
-        domain=text(),
-        hosts={"type": "list", "elements": "dict", "required": True, "options": HOST},
-    ),
-    dns=part(domain=text(), forwarders={"type": "list", "elements": "str", "default": []}),
-    source_nat=part(inside=text(), interface=text(), address=text()),
+    guest_networks={"type": "dict", "required": True},
+    dns=part(forwarders={"type": "list", "elements": "str", "default": []}),
+    source_nat=part(interface=text(), address=text()),
+    forwarding={"type": "list", "elements": "dict", "default": []},
 )
 
 

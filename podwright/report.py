@@ -157,18 +157,18 @@ def topology(cloud: Cloud, leases: Leases) -> Tree:
 
 
 def accounts_table(cloud: Cloud, leases: Leases) -> Table:
-    """One row for each domain: its network, its addresses, its place."""
+    """One row for each domain in each of its networks: its addresses, its place."""
     table = Table(title="What was allocated to whom", title_justify="left", box=box.SIMPLE_HEAD)
     for column in ("Account", "Network", "VLAN", "Domain", "Address", "Hypervisor"):
         table.add_column(column, no_wrap=True)
     for placed in guest_networks(cloud):
         key = (placed.account, placed.name)
         subnet = leases.guest_subnets[key]
-        for domain in (d for d in domains(cloud) if (d.account, d.guest_network) == key):
+        for domain in (d for d in domains(cloud) if d.account == placed.account and placed.name in d.guest_networks):
             if domain.role == "routing_appliance":
                 address = f"{subnet[1]}/{subnet.prefixlen}\n→ {leases.public_addresses[domain.name]}"
             else:
-                address = f"{leases.guest_addresses[domain.name]}/{subnet.prefixlen}"
+                address = f"{leases.guest_addresses[domain.name, placed.name]}/{subnet.prefixlen}"
             place = (placed.account, placed.name, str(leases.guest_vlans[*key, domain.pod]), domain.name)
             table.add_row(*place, address, leases.placements[domain.name])
         table.add_section()

@@ -26,15 +26,30 @@ _ALIAS = "ua-"  # what libvirt wants of aliases that it did not give (formatdoma
 _KILOBYTES_PER_MBIT = 125
 _BURST_S = 0.1
 
+_AGENT_CHANNELS = 1  # virtio-serial
+_PORTS_TO_SPARE = 4
+
 ET.register_namespace("podwright", NAMESPACE)
 
 
 def domain_xml(name: str, machine: Machine, boot_files: BootFiles) -> str:
     """Write the domain of a machine: the least hardware that it boots with, all of it virtio."""
     domain = _domain(name, machine, boot_files)
-    mark = {"account": machine["account"], "role": machine["role"], "digest": digest(name, machine, boot_files)}
-    domain.append(_element("metadata", {}, _element(_MARK, mark)))
+    devices = domain.find("devices")
+    assert devices is not None
+    devices.extend(_ports(machine))
+    domain.append(_element("metadata", {}, _element(_MARK, _mark_of(name, machine, boot_files))))
     return ET.tostring(domain, encoding="unicode")
+
+
+def nic_xml(nic: dict[str, Any]) -> str:
+    """Write a NIC by itself, to plug it into a running machine or out of it."""
+    return ET.tostring(_nic(nic), encoding="unicode")
+
+
+def mark_xml(name: str, machine: Machine, boot_files: BootFiles) -> str:
+    """Write podwright's mark by itself, for `virDomainSetMetadata`, which adds the namespace."""
+    return ET.tostring(_element("machine", _mark_of(name, machine, boot_files)), encoding="unicode")
 
 
 def digest(name: str, machine: Machine, boot_files: BootFiles) -> str:
@@ -83,6 +98,24 @@ def rate(mbit_s: int) -> dict[str, int]:
     """Write a limit in Mbit/s as libvirt does: `{average, peak, burst}` in kilobytes (a second)."""
     average = mbit_s * _KILOBYTES_PER_MBIT
     return {"average": average, "peak": average, "burst": max(int(average * _BURST_S), 1)}
+
+
+def _mark_of(name: str, machine: Machine, boot_files: BootFiles) -> dict[str, str]:
+    return {"account": machine["account"], "role": machine["role"], "digest": digest(name, machine, boot_files)}
+
+
+def _ports(machine: Machine) -> list[ET.Element]:
+    """PCI Express ports for what the machine has and for NICs to come, which have no other way in while it runs.
+
+    Each takes one device, and libvirt by itself makes one more than it needs (libvirt's pci-hotplug). They are no part
+    of the digest: no machine has to be restarted for them.
+    """
+    count = len(machine["disks"]) + len(machine["nics"]) + _AGENT_CHANNELS + _PORTS_TO_SPARE
+    ports = [
+        _element("controller", {"type": "pci", "index": str(index), "model": "pcie-root-port"})
+        for index in range(1, count + 1)
+    ]
+    return [_element("controller", {"type": "pci", "index": "0", "model": "pcie-root"}), *ports]
 
 
 def _domain(name: str, machine: Machine, boot_files: BootFiles) -> ET.Element:

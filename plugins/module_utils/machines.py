@@ -20,7 +20,7 @@ State = dict[str, Any]
 """{domain: a machine of docs/desired-state.md, and
 - `definition`: the digest of what only a new start brings about,
 - `limits`: those in effect, {disk: iops, NIC: Mbit/s},
-- `unplugged`: the NICs' devices that are not in their bridge while the machine runs,
+- `plugged`: where its NICs are while it runs, {the host's end: bridge},
 - `autostart` and `running`}"""
 
 
@@ -64,18 +64,21 @@ def read(connection: Any, role: str | None) -> Survey:
         elif role in (None, mark.get("role")):
             state[name] = describe(defined, live, autostart)
             if live:
-                state[name]["unplugged"] = plugs.unplugged(libvirt_domain.parse_domain(live)["nics"])
+                state[name]["plugged"] = plugs.plugged(libvirt_domain.parse_domain(live)["nics"])
                 started_from[name] = (libvirt_domain.mark(live) or {}).get("digest", "")
     return Survey(state, started_from, frozenset(foreign))
 
 
 def describe(defined: str, live: str | None, autostart: bool) -> dict[str, Any]:
     """The state of one domain from its XML at rest and, if it runs, as it runs."""
+    machine = libvirt_domain.parse_domain(defined)
+    in_effect = _limits(libvirt_domain.parse_domain(live or defined))
     return {
-        **libvirt_domain.parse_domain(defined),
+        **machine,
         "definition": (libvirt_domain.mark(defined) or {}).get("digest", ""),
-        "limits": _limits(libvirt_domain.parse_domain(live or defined)),
-        "unplugged": [],
+        # Not those of a NIC that is not its any more, which a machine may keep until it is restarted.
+        "limits": {name: limit for name, limit in in_effect.items() if name in _limits(machine)},
+        "plugged": plugs.wanted(machine["nics"]),
         "autostart": autostart,
         "running": live is not None,
     }
@@ -111,7 +114,7 @@ def wanted(machines: dict[str, Machine], boot_files: Files) -> State:
             **machine,
             "definition": libvirt_domain.digest(name, machine, _boot_files(machine, boot_files)),
             "limits": _limits(machine),
-            "unplugged": [],
+            "plugged": plugs.wanted(machine["nics"]),
             "autostart": True,
             "running": True,
         }
@@ -136,19 +139,39 @@ def restart_needed(survey: Survey, wanted: State) -> list[str]:
     return sorted(name for name, digest in started if name in wanted and wanted[name]["definition"] != digest)
 
 
+def rewirable(survey: Survey, machines: dict[str, Machine], boot_files: Files) -> set[str]:
+    """Pick the running machines that differ from what they should be in NICs at most, which change as they run."""
+    return {
+        name
+        for name, digest in survey.started_from.items()
+        if name in machines
+        and digest
+        == libvirt_domain.digest(
+            name, {**machines[name], "nics": survey.state[name]["nics"]}, _boot_files(machines[name], boot_files)
+        )
+    }
+
+
 def apply(
-    connection: Any, changes: dict[str, Any], machines: dict[str, Machine], boot_files: Files, shutdown_timeout_s: float
+    connection: Any,
+    changes: dict[str, Any],
+    machines: dict[str, Machine],
+    boot_files: Files,
+    rewirable: set[str],
+    timeout_s: float,
 ) -> None:
     """Make the changes: first what goes, then what comes. A machine that fails does not keep others from theirs.
 
     Raises:
         DeviceError: libvirt refused some of it; a line for each machine.
     """
-    failures = _remove(connection, [name for name, change in changes.items() if change is None], shutdown_timeout_s)
+    failures = _remove(connection, [name for name, change in changes.items() if change is None], timeout_s)
     for name, change in changes.items():
         if change is not None:
-            xml = libvirt_domain.domain_xml(name, machines[name], _boot_files(machines[name], boot_files))
-            failures += _attempt(name, _bring, connection, name, xml, machines[name], change)
+            machine, files = machines[name], _boot_files(machines[name], boot_files)
+            failures += _attempt(name, _bring, connection, name, machine, files, change, timeout_s)
+            if name in rewirable and "nics" in change:
+                failures += _attempt(name, _note_rewired, connection.lookupByName(name), machine, files)
     if failures:
         raise DeviceError("\n".join(failures))
 
@@ -225,22 +248,36 @@ def _forget_rates(domain: Any) -> None:
             services.run("ovs-vsctl", "--", "--if-exists", "destroy", table, *rows)
 
 
-def _bring(connection: Any, name: str, xml: str, machine: Machine, change: dict[str, Any]) -> None:
+def _bring(
+    connection: Any, name: str, machine: Machine, boot_files: BootFiles, change: dict[str, Any], timeout_s: float
+) -> None:
     """Define, and start what is not running; of a running machine, change what can be changed while it runs."""
-    if set(change) - {"limits", "unplugged", "autostart", "running"}:
-        connection.defineXML(xml)
+    if set(change) - {"limits", "plugged", "autostart", "running"}:
+        connection.defineXML(libvirt_domain.domain_xml(name, machine, boot_files))
     domain = connection.lookupByName(name)
     if "autostart" in change:
         domain.setAutostart(1)
     if not domain.isActive():
         domain.create()
         return
-    if "unplugged" in change:
-        for nic in machine["nics"]:
-            if nic["device"] in plugs.unplugged([nic]):
-                plugs.plug(nic, domain.UUIDString())
+    if "plugged" in change:
+        plugs.rewire(domain, machine["nics"], timeout_s)
     if "limits" in change:
         _limit(domain, machine)
+
+
+def _note_rewired(domain: Any, machine: Machine, boot_files: BootFiles) -> None:
+    """Say of a machine that runs with its new NICs that it is as if it had been started with them."""
+    import libvirt
+
+    if domain.isActive() and plugs.has_just(domain, machine["nics"]):
+        domain.setMetadata(
+            libvirt.VIR_DOMAIN_METADATA_ELEMENT,
+            libvirt_domain.mark_xml(domain.name(), machine, boot_files),
+            "podwright",
+            machine_starter.NAMESPACE,
+            libvirt.VIR_DOMAIN_AFFECT_LIVE,
+        )
 
 
 def _limit(domain: Any, machine: Machine) -> None:

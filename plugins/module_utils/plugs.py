@@ -1,39 +1,100 @@
-"""Where the NICs of running machines are plugged in: libvirt does that when a machine starts, and never looks again.
+"""The NICs of running machines: which there are, and where each is plugged in.
 
-A bridge that was taken away and made anew has lost its machines; they are still
-there and need only be plugged in again.
+libvirt plugs NICs in when a machine starts, and never looks again. A bridge that
+was taken away and made anew has lost its machines; they are still there and need
+only be plugged in again. NICs come and go while a machine runs, too.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.podwright.cloud.plugins.module_utils import ovsdb, services
+from ansible_collections.podwright.cloud.plugins.module_utils import libvirt_domain, ovsdb, services
+from ansible_collections.podwright.cloud.plugins.module_utils.errors import DeviceError
 
 Nic = dict[str, Any]
 
 _INTERFACES = Path("/sys/class/net")
+_POLL_S = 0.1
 
 
-def unplugged(nics: Iterable[Nic]) -> list[str]:
-    """Pick the host's ends of those NICs that are not in their bridge.
+def wanted(nics: Iterable[Nic]) -> dict[str, str]:
+    """Where NICs should be: {the host's end: bridge}."""
+    return {nic["device"]: nic["bridge"] for nic in nics}
+
+
+def plugged(nics: Iterable[Nic]) -> dict[str, str]:
+    """Find where the NICs of a running machine are: {the host's end: bridge}, without those that are in none.
 
     Raises:
         DeviceError: Open vSwitch does not answer.
     """
     nics = list(nics)
-    tags = _tags() if any(nic["virtualport"] == "openvswitch" for nic in nics) else {}
-    return sorted(nic["device"] for nic in nics if not _is_plugged(nic, tags))
+    switched = _switched() if any(nic["virtualport"] == "openvswitch" for nic in nics) else {}
+    found = {nic["device"]: _bridge(nic, switched) for nic in nics}
+    return {device: bridge for device, bridge in found.items() if bridge}
 
 
-def plug(nic: Nic, machine_uuid: str) -> None:
-    """Put the host's end of a NIC into its bridge, as libvirt does when it starts a machine.
+def rewire(domain: Any, nics: Iterable[Nic], timeout_s: float) -> None:
+    """Give a running machine just these NICs, each in its bridge.
+
+    A machine that does not let a NIC go within `timeout_s` keeps it, in no bridge, until it is restarted.
 
     Raises:
+        DeviceError: libvirt does not plug a NIC in.
         RuntimeError: There is no such bridge or device; the text says what the program said.
     """
+    import libvirt
+
+    nics = list(nics)
+    there = {nic["device"]: nic for nic in _nics_of(domain)}
+    leaving = [nic for device, nic in there.items() if device not in wanted(nics)]
+    for nic in leaving:
+        _unplug(nic)
+    _take_away(domain, leaving, timeout_s)
+    in_place = plugged(there.values())
+    for nic in nics:
+        if nic["device"] not in there:
+            try:
+                domain.attachDeviceFlags(libvirt_domain.nic_xml(nic), libvirt.VIR_DOMAIN_AFFECT_LIVE)
+            except libvirt.libvirtError as error:
+                remedy = "restart the machine, which then has it"
+                raise DeviceError(f"{nic['name']} cannot be plugged in while it runs ({error}); {remedy}") from error
+        elif in_place.get(nic["device"]) != nic["bridge"]:
+            _plug(nic, domain.UUIDString())
+
+
+def has_just(domain: Any, nics: Iterable[Nic]) -> bool:
+    """Whether a running machine has these NICs and no other, whatever bridges they are in."""
+
+    def identity(nic: Nic) -> tuple[str, str, str | None]:
+        return nic["name"], nic["mac"], nic["virtualport"]
+
+    return sorted(map(identity, _nics_of(domain))) == sorted(map(identity, nics))
+
+
+def _nics_of(domain: Any) -> list[Nic]:
+    found: list[Nic] = libvirt_domain.parse_domain(domain.XMLDesc())["nics"]
+    return found
+
+
+def _take_away(domain: Any, nics: list[Nic], timeout_s: float) -> None:
+    """Ask a machine to let NICs go, and wait until it has: only its own system can say when it is ready."""
+    import libvirt
+
+    for nic in nics:
+        domain.detachDeviceFlags(libvirt_domain.nic_xml(nic), libvirt.VIR_DOMAIN_AFFECT_LIVE)
+    leaving = set(wanted(nics))
+    deadline = time.monotonic() + timeout_s
+    while leaving & set(wanted(_nics_of(domain))) and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+
+
+def _plug(nic: Nic, machine_uuid: str) -> None:
+    """Put the host's end of a NIC into its bridge, as libvirt does when it starts a machine."""
     device, bridge = nic["device"], nic["bridge"]
     if nic["virtualport"] != "openvswitch":
         services.run("ip", "link", "set", "dev", device, "master", bridge)
@@ -56,14 +117,30 @@ def _limits(device: str) -> list[str]:
     return [row["_uuid"] for row in rows if row["external_ids"].get("ifname") == device][:1]
 
 
-def _tags() -> dict[str, int | None]:
-    """{port of Open vSwitch: its VLAN id}; ports of one id are in one segment, whose bridge is a port itself."""
-    return {row["name"]: row["tag"] for row in ovsdb.select({"Port": ["name", "tag"]})["Port"]}
+def _unplug(nic: Nic) -> None:
+    """Take the host's end of a NIC out of its bridge, and its limits, which nothing else would (see `_limits`)."""
+    device = nic["device"]
+    if nic["virtualport"] != "openvswitch":
+        services.run("ip", "link", "set", "dev", device, "nomaster")
+        return
+    services.run("ovs-vsctl", "--timeout=10", "--", "--if-exists", "del-port", device)
+    for table in ("qos", "queue"):
+        rows = services.run(
+            "ovs-vsctl", "--bare", "--columns=_uuid", "find", table, f'external_ids:ifname="{device}"'
+        ).split()
+        services.run("ovs-vsctl", "--", "--if-exists", "destroy", table, *rows)
 
 
-def _is_plugged(nic: Nic, tags: dict[str, int | None]) -> bool:
+def _switched() -> dict[str, str]:
+    """{port of Open vSwitch: its bridge}; a segment is a bridge that is a port itself, and all of one tag are in it."""
+    ports = ovsdb.select({"Port": ["name", "tag", "fake_bridge"]})["Port"]
+    tags = {port["name"]: next(iter(ovsdb.as_set(port["tag"])), None) for port in ports}
+    bridges = {tags[port["name"]]: port["name"] for port in ports if port["fake_bridge"]}
+    return {name: bridges.get(tag, f"VLAN {tag}") for name, tag in tags.items()}
+
+
+def _bridge(nic: Nic, switched: dict[str, str]) -> str | None:
     if nic["virtualport"] == "openvswitch":
-        device, bridge = str(nic["device"]), str(nic["bridge"])
-        return device in tags and bridge in tags and tags[device] == tags[bridge]
+        return switched.get(nic["device"])
     master = _INTERFACES / str(nic["device"]) / "master"
-    return master.exists() and master.resolve().name == str(nic["bridge"])
+    return master.resolve().name if master.exists() else None

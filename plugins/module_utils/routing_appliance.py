@@ -57,7 +57,7 @@ def read(appliance: Mapping[str, Any]) -> State:
         "host name": socket.gethostname(),
         "ip_forward": Path("/proc/sys/net/ipv4/ip_forward").read_text(encoding="ascii").strip(),
         "packet filter": _packet_filter(),
-        "leases of other hosts": stale_leases(appliance["dhcp"]["hosts"], _text(files.LEASES)),
+        "leases of other hosts": stale_leases(_hosts(appliance), _text(files.LEASES)),
         **change_marker.read(_PART),
         **rollback.read(),
     }
@@ -66,18 +66,21 @@ def read(appliance: Mapping[str, Any]) -> State:
 def addresses(interfaces: Mapping[str, Any], shown: str) -> State:
     """Find the IPv4 addresses of the declared interfaces in what `ip -json address` prints.
 
+    One that is not there yet has none: the virtual machine may be about to get it.
+
     Raises:
         RuntimeError: An interface has not the declared MAC address.
     """
     links = {link["ifname"]: link for link in json.loads(shown)}
+    names = {link.get("address"): name for name, link in links.items()}
     for name, interface in sorted(interfaces.items()):
-        found = links.get(name, {}).get("address", "no such interface")
+        found = links[name]["address"] if name in links else names.get(interface["mac"], interface["mac"])
         if found != interface["mac"]:
             raise RuntimeError(
                 f"interfaces.{name}: found {found}, expected MAC address {interface['mac']}; "
                 "give the virtual machine its NICs in the order of their names"
             )
-    return {f"addresses of {name}": _ipv4(links[name]) for name in sorted(interfaces)}
+    return {f"addresses of {name}": _ipv4(links.get(name, {"addr_info": []})) for name in sorted(interfaces)}
 
 
 def default_route(table: str) -> str | None:
@@ -170,6 +173,10 @@ def _packet_filter() -> str | None:
     return "as loaded" if listing == _text(str(_LISTING)) else listing
 
 
+def _hosts(appliance: Mapping[str, Any]) -> list[Mapping[str, str]]:
+    return [host for _, host in files.hosts_of(appliance["guest_networks"])]
+
+
 def _text(path: str) -> str:
     return managed_files.read([path])[path] or ""
 
@@ -204,7 +211,7 @@ def _take(step: str, appliance: Mapping[str, Any], changed: Iterable[str]) -> No
     elif step == "reconfigure networks":
         _reconfigure_networks(appliance, set(changed))
     elif step == "restart dnsmasq":
-        _restart_dnsmasq(appliance["dhcp"]["hosts"])
+        _restart_dnsmasq(_hosts(appliance))
     else:
         run(*_COMMANDS[step])
 
@@ -241,7 +248,8 @@ def _await_networks(appliance: Mapping[str, Any]) -> None:
             return
         if time.monotonic() > deadline:
             found = ", ".join(f"{key}: found {text or 'none'}, expected {wanted[key]}" for key, text in missing.items())
-            raise RuntimeError(f"{found} after {_NETWORK_TIMEOUT_S} s; see networkctl status on the appliance")
+            remedy = "see networkctl status on the appliance, and virsh domiflist on its hypervisor"
+            raise RuntimeError(f"{found} after {_NETWORK_TIMEOUT_S} s; {remedy}")
         time.sleep(0.1)
 
 

@@ -415,7 +415,11 @@ def _leases(
     return Leases(
         guest_vlans=dict(_guest_vlans(cloud, _of_pool("guest_vlan", granted))),
         guest_subnets=subnets,
-        guest_addresses=_addresses("guest_address", granted, GUEST_PURPOSE),
+        guest_addresses={
+            (lease.holder, lease.scope.partition("/")[2]): IPv4Address(lease.value)
+            for lease in _of_pool("guest_address", granted)
+            if lease.purpose == GUEST_PURPOSE
+        },
         management_addresses=_addresses("management_address", granted, MANAGEMENT_PURPOSE),
         public_addresses=_addresses("public_address", granted, PUBLIC_PURPOSE),
         macs={(lease.holder, lease.purpose): mac_address(lease.value) for lease in _of_pool("mac", granted)},

@@ -27,6 +27,7 @@ from podwright.allocation.volumes import DiskNeeds, Server, VolumeRequest
 from podwright.model.cloud import Cloud, Hypervisor, Network, Pod, PodDedication, Zone, ZoneDedication
 from podwright.model.fields import AddressRange, NumberRange
 from podwright.model.views import (
+    MANAGEMENT_NIC,
     Appliance,
     Domain,
     PlacedGuestNetwork,
@@ -36,17 +37,15 @@ from podwright.model.views import (
     guest_network_pods,
     guest_networks,
     infrastructure,
+    nics,
     routed,
 )
 
-# Desired state "hypervisor": eth0 is the guest network, eth1 management, eth2 public.
-MACHINE_NICS = ("eth0",)
-APPLIANCE_NICS = ("eth0", "eth1", "eth2")
-_NICS = {"machine": MACHINE_NICS, "routing_appliance": APPLIANCE_NICS}
-
-MANAGEMENT_PURPOSE = "eth1"
+MANAGEMENT_PURPOSE = MANAGEMENT_NIC
 DEVICE_PURPOSE = "management"
+# Whichever NIC a machine has in a network, there it has one: its address stays when its NICs change places.
 GUEST_PURPOSE = "eth0"
+MAC_PURPOSE = "eth0"
 CONSOLE_PURPOSE = "console"
 PUBLIC_PURPOSE = "source_nat"
 NETWORK_PURPOSE = "guest_network"
@@ -58,7 +57,7 @@ _PURPOSES: Mapping[PoolName, str] = {
     "guest_address": GUEST_PURPOSE,
     "guest_subnet": NETWORK_PURPOSE,
     "guest_vlan": NETWORK_PURPOSE,
-    "mac": MACHINE_NICS[0],
+    "mac": MAC_PURPOSE,
     "management_address": MANAGEMENT_PURPOSE,
     "public_address": PUBLIC_PURPOSE,
     "vni": NETWORK_PURPOSE,
@@ -132,9 +131,10 @@ def guest_address_demands(cloud: Cloud, subnets: Mapping[tuple[str, str], IPv4Ne
     machines = defaultdict(list)
     for domain in domains(cloud):
         if domain.machine is not None:
-            declared = cloud.accounts[domain.account].machines[domain.machine].address
-            fixed = None if declared is None else int(declared)
-            machines[domain.account, domain.guest_network].append(Request(domain.name, GUEST_PURPOSE, fixed))
+            declared = cloud.accounts[domain.account].machines[domain.machine].addresses
+            for network in domain.guest_networks:
+                fixed = int(declared[network]) if network in declared else None
+                machines[domain.account, network].append(Request(domain.name, GUEST_PURPOSE, fixed))
     for (account, network), subnet in sorted(subnets.items()):
         # The first host address is the router's.
         hosts = range(int(subnet.network_address) + 2, int(subnet.broadcast_address))
@@ -189,7 +189,7 @@ def _needs(cloud: Cloud, domain: Domain) -> Needs:
     the hypervisor's links twice, by eth0 and by eth2. So it counts for each of its NICs.
     """
     offering = cloud.offerings[domain.offering]
-    network_mbit_s = offering.network_mbit_s * len(_NICS[domain.role])
+    network_mbit_s = offering.network_mbit_s * len(nics(domain))
     return Needs(offering.vcpus, offering.memory_mib, network_mbit_s, offering.storage_iops)
 
 
@@ -399,7 +399,7 @@ def _gateways(network: Network, owners: int = _ZONE_SWITCHES) -> list[int]:
 
 def _macs(cloud: Cloud) -> Demand:
     pool = Pool("mac", cloud.name, {SHARED: (KINDS["mac"].values,)}, "accounts")
-    return Demand(pool, [Request(domain.name, nic) for domain in domains(cloud) for nic in _NICS[domain.role]])
+    return Demand(pool, [Request(domain.name, nic) for domain in domains(cloud) for nic in nics(domain)])
 
 
 def _pods(cloud: Cloud) -> Iterator[tuple[str, str, Pod]]:

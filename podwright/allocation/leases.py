@@ -23,8 +23,8 @@ class Leases:
     guest_subnets: Mapping[tuple[str, str], IPv4Network]
     """{(account, network): subnet}, of every guest network, also of those that declare theirs"""
 
-    guest_addresses: Mapping[str, IPv4Address]
-    """{machine's domain: its address in its guest network}"""
+    guest_addresses: Mapping[tuple[str, str], IPv4Address]
+    """{(machine's domain, guest network): its address there}"""
 
     management_addresses: Mapping[str, IPv4Address]
     """{routing appliance: its eth1 address}"""

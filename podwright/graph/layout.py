@@ -197,8 +197,9 @@ def _chips(plot: _Plot, hypervisor: str) -> list[Block]:
 
 
 def _chip(plot: _Plot, domain: Domain) -> Box:
-    vlan = plot.leases.guest_vlans[domain.account, domain.guest_network, domain.pod]
-    hint = f"{domain.role.replace('_', ' ')} of {domain.account}/{domain.guest_network}, VLAN {vlan}"
+    vlans = {name: plot.leases.guest_vlans[domain.account, name, domain.pod] for name in domain.guest_networks}
+    networks = " and ".join(f"{domain.account}/{name}, VLAN {vlan}" for name, vlan in vlans.items())
+    hint = f"{domain.role.replace('_', ' ')} of {networks}"
     return text_box(domain.name, domain.role, [domain.name], fill=plot.colours[domain.account], hint=hint)
 
 

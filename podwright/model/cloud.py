@@ -34,6 +34,7 @@ from podwright.model.fields import (
     Reference,
     ServerPath,
     Text,
+    Truth,
     VlanId,
     VlanRange,
     VniRange,
@@ -197,8 +198,9 @@ class PodLimits(Declared):
     """What all machines and routing appliances of a pod may have together; what is left out is not limited.
 
     A machine needs what its offering says, and so does a routing appliance; but of
-    network_mbit_s, which is the limit of a NIC, the one has a NIC and the other
-    three. Those that were taken away count until a run has seen them gone.
+    network_mbit_s, which is the limit of a NIC, each has as many as it has NICs, a
+    routing appliance two more than networks. Those that were taken away count until
+    a run has seen them gone.
     """
 
     machines: Positive | None = None
@@ -326,16 +328,22 @@ class Zone(Declared):
 
 
 class GuestNetwork(Declared):
-    """An account's private network in a zone, where an account has one.
+    """An account's private network in a zone: a segment of its own.
 
     It is in one pod, and in each other pod that a machine of it is in: there it
-    has a VLAN id of that pod, and VXLAN joins them all.
+    has a VLAN id of that pod, and VXLAN joins them all. The account's routing
+    appliance in the zone is the gateway of all of its networks there: eth0 is in the
+    default one, eth3, eth4, ... are in the others, in the order of their names.
     """
 
     zone: Reference
     """the name of a zone"""
     pod: Reference | None = None
     """the pod of its routing appliance, and of machines that name no other; may be left out where the zone has one"""
+    default: Truth = False
+    """whether it is the account's default network; one of those that an account has in a zone is, and an only one is"""
+    reaches: tuple[Reference, ...] = ()
+    """the account's other networks in the zone that its machines may connect to; left out, none"""
     subnet: GuestSubnet = IPv4Network("10.1.1.0/24")
     """the subnet, also one that other accounts have; `auto` takes one from the zone's `guest_subnets`"""
     reserved: tuple[Addresses, ...] = ()
@@ -345,8 +353,8 @@ class GuestNetwork(Declared):
 class Machine(Declared):
     """A customer's VM; machines of one `anti_affinity` never share a hypervisor."""
 
-    guest_network: Reference
-    """the name of a guest network of the account"""
+    guest_networks: tuple[Reference, ...]
+    """guest networks of the account in one zone, a NIC in each: eth0, which has the default route, eth1, ..."""
     image: Reference
     """the name of an image"""
     offering: Reference
@@ -354,11 +362,11 @@ class Machine(Declared):
     anti_affinity: Name | None = None
     """a name that machines of the account share that must not share a hypervisor"""
     pod: Reference | None = None
-    """the pod that it runs in, one of the zone of its guest network; left out, that network's"""
+    """the pod that it runs in, one of the zone of its guest networks; left out, that of the first one"""
     hypervisor: Reference | None = None
     """the hypervisor that it must run on, not one for another account; left out, one is chosen"""
-    address: Address | None = None
-    """its address in a guest network that declares its subnet; left out, one is chosen"""
+    addresses: Mapping[Name, Address] = {}
+    """its addresses, by guest network, in such as declare their subnets; where one is left out, one is chosen"""
 
 
 class Account(Declared):

@@ -235,6 +235,12 @@ def _reference(value: Any) -> str:
     return value
 
 
+def _truth(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise mistake("true or false", "write true or false, without quotes")
+    return value
+
+
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise mistake("text", "put it in quotes")
@@ -264,6 +270,7 @@ AddressRange = Annotated[AddressesBetween, BeforeValidator(_address_range)]
 Addresses = Annotated[AddressesBetween, BeforeValidator(_addresses), WrapValidator(salvaged)]
 Cable = Annotated[_Cable, BeforeValidator(_cable), WrapValidator(salvaged)]
 Positive = Annotated[int, whole_number(1)]
+Truth = Annotated[bool, BeforeValidator(_truth)]
 ServerPath = Annotated[
     Path,
     BeforeValidator(_matching(re.compile(r"(/[^/\s]+)+"), "an absolute path", "start with a slash, end without one")),

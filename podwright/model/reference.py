@@ -58,12 +58,14 @@ What must hold beyond the keys:
   addresses right above those of the zone switches in the pods' management subnets. Where controllers stand, no two
   zones have the same networks or addresses.
 - A VPN joins two zones with firewalls, and only networks that both may show: no address is on both of its sides.
-- An account has at most one guest network per zone, and its machines are in its own guest networks. A group of
-  `anti_affinity` has no more machines than the pod has hypervisors that are for the account.
+- Of several guest networks that an account has in a zone, one is the `default`, all have the same `pod`, no two
+  subnets overlap, and `reaches` names others of them. A machine is in guest networks of its account in one zone, in
+  each with one NIC. A group of `anti_affinity` has no more machines than the pod has hypervisors that are for the
+  account.
 - A hypervisor that is `dedicated_to` an account runs nothing of other accounts, and a pod that an account has a guest
   network in has a hypervisor for it.
-- An `address` of a machine is in its guest network's `subnet`, which is not `auto`, after the router's, in nothing
-  `reserved` and no other machine's.
+- Each of the `addresses` of a machine is for a guest network that it is in, in that one's `subnet`, which is not
+  `auto`, after the router's, in nothing `reserved` and no other machine's.
 - What is `dedicated` to accounts is a part of the pool that it is from, and no two of them overlap.
 - The disks of a pod's machines and routing appliances fit into the `capacity_gib` of its storage servers together,
   and the largest into that of one.
@@ -73,6 +75,7 @@ What must hold beyond the keys:
 _WORDS: dict[Any, str] = {
     fields.Name: "name",
     fields.Text: "text",
+    fields.Truth: "true or false",
     fields.Reference: "name",
     fields.DomainName: "domain name",
     fields.DatabaseUrl: "URL",
@@ -150,6 +153,8 @@ def _rows(model: type[Declared]) -> Iterator[tuple[str, str, str, str]]:
 def _shown(default: Any) -> str:
     if isinstance(default, Declared) or default == {}:
         return "none"
+    if isinstance(default, bool):
+        return f"`{default}`".lower()
     return "" if default in (None, "", ()) else f"`{default}`"
 
 

@@ -6,8 +6,9 @@ in the same order on every run.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network
+from itertools import chain, count
 from typing import Literal, NamedTuple
 
 from podwright.model.cloud import (
@@ -22,6 +23,7 @@ from podwright.model.cloud import (
     ZoneSwitch,
 )
 from podwright.model.edge import Firewall
+from podwright.model.natural_order import natural
 
 DeviceKind = Literal["firewall", "zone_switch", "pod_switch", "storage_server", "hypervisor"]
 KIND_GROUPS: Mapping[str, str] = {
@@ -35,6 +37,11 @@ KIND_GROUPS: Mapping[str, str] = {
 DomainRole = Literal["machine", "routing_appliance"]
 
 
+# NICs of routing appliances; eth0 is in the default guest network, and from eth3 on they are in the others.
+MANAGEMENT_NIC, PUBLIC_NIC = "eth1", "eth2"
+_FIRST_FURTHER_NIC = 3
+
+
 class PlacedGuestNetwork(NamedTuple):
     """A guest network and the pod of its appliance, also where the declaration leaves `pod` out."""
 
@@ -46,19 +53,22 @@ class PlacedGuestNetwork(NamedTuple):
 
 
 class Appliance(NamedTuple):
-    """The routing appliance of an account in a zone; its pod is that of `guest_network`."""
+    """The routing appliance of an account in a zone, in the pod of its guest networks; the first is the default one."""
 
     name: str
     account: str
     zone: str
     pod: str
-    guest_network: str
+    guest_networks: tuple[str, ...]
     image: str
     offering: str
 
 
 class Domain(NamedTuple):
-    """Whatever libvirt runs for an account: a machine, or a routing appliance (`machine` is then None)."""
+    """Whatever libvirt runs for an account: a machine, or a routing appliance (`machine` is then None).
+
+    The first of its guest networks is that of eth0.
+    """
 
     name: str
     role: DomainRole
@@ -66,7 +76,7 @@ class Domain(NamedTuple):
     machine: str | None
     zone: str
     pod: str
-    guest_network: str
+    guest_networks: tuple[str, ...]
     image: str
     offering: str
     anti_affinity: str | None
@@ -106,24 +116,40 @@ def guest_network_pods(cloud: Cloud) -> dict[tuple[str, str], list[str]]:
     """{(account, guest network): the pods it is in, by name}: its appliance's and those of its machines."""
     pods = {(placed.account, placed.name): {placed.pod} for placed in guest_networks(cloud)}
     for domain in _machines(cloud):
-        pods[domain.account, domain.guest_network].add(domain.pod)
+        for name in domain.guest_networks:
+            pods[domain.account, name].add(domain.pod)
     return {network: sorted(those) for network, those in pods.items()}
 
 
 def appliances(cloud: Cloud) -> Iterator[Appliance]:
     """One routing appliance per account and zone with a guest network, by account and zone."""
-    first: dict[tuple[str, str], PlacedGuestNetwork] = {}
-    for placed in guest_networks(cloud):
-        first.setdefault((placed.account, placed.zone), placed)
-    for (account, zone), placed in sorted(first.items()):
+    served: dict[tuple[str, str], list[PlacedGuestNetwork]] = {}
+    for placed in sorted(guest_networks(cloud), key=lambda placed: (not placed.network.default, placed.name)):
+        served.setdefault((placed.account, placed.zone), []).append(placed)
+    for (account, zone), networks in sorted(served.items()):
         shape = cloud.zones[zone].routing_appliance
+        names = tuple(placed.name for placed in networks)
         name = appliance_name(account, zone)
-        yield Appliance(name, account, zone, placed.pod, placed.name, shape.image, shape.offering)
+        yield Appliance(name, account, zone, networks[0].pod, names, shape.image, shape.offering)
 
 
 def domains(cloud: Cloud) -> list[Domain]:
     """Every machine and routing appliance, by name."""
     return sorted([*_machines(cloud), *_appliances(cloud)], key=lambda domain: domain.name)
+
+
+def guest_nics(owner: Domain | Appliance) -> dict[str, str]:
+    """{NIC: the guest network that it is in}, in order; a routing appliance's others are not among them."""
+    numbers: Iterable[int] = count()
+    if isinstance(owner, Appliance) or owner.role == "routing_appliance":
+        numbers = chain([0], count(_FIRST_FURTHER_NIC))
+    return {f"eth{number}": name for number, name in zip(numbers, owner.guest_networks, strict=False)}
+
+
+def nics(domain: Domain) -> list[str]:
+    """Every NIC of a domain, in the order in which its kernel finds them."""
+    infrastructure_nics = [MANAGEMENT_NIC, PUBLIC_NIC] if domain.role == "routing_appliance" else []
+    return sorted([*guest_nics(domain), *infrastructure_nics], key=natural)
 
 
 def devices(cloud: Cloud) -> list[Device]:
@@ -178,7 +204,7 @@ def _machines(cloud: Cloud) -> Iterator[Domain]:
     places = {(placed.account, placed.name): placed for placed in guest_networks(cloud)}
     for account_name, account in cloud.accounts.items():
         for name, machine in account.machines.items():
-            place = places[account_name, machine.guest_network]
+            place = places[account_name, machine.guest_networks[0]]
             yield Domain(
                 name=domain_name(account_name, name),
                 role="machine",
@@ -186,7 +212,7 @@ def _machines(cloud: Cloud) -> Iterator[Domain]:
                 machine=name,
                 zone=place.zone,
                 pod=machine.pod or place.pod,
-                guest_network=machine.guest_network,
+                guest_networks=machine.guest_networks,
                 image=machine.image,
                 offering=machine.offering,
                 anti_affinity=machine.anti_affinity,
@@ -203,7 +229,7 @@ def _appliances(cloud: Cloud) -> Iterator[Domain]:
             machine=None,
             zone=appliance.zone,
             pod=appliance.pod,
-            guest_network=appliance.guest_network,
+            guest_networks=appliance.guest_networks,
             image=appliance.image,
             offering=appliance.offering,
             anti_affinity=None,

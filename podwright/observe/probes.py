@@ -6,9 +6,9 @@ host counts the frames on its ports by source. Worked out from the plan alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, ip_interface
+from ipaddress import IPv4Address, IPv4Network, ip_interface
 
 from podwright.observe.views import State, States, appliances, edges, nics
 
@@ -46,32 +46,77 @@ def probes(states: States) -> dict[str, dict[str, list[Probe]]]:
     forbidden = _forbidden_addresses(states)
     outside = _upstream_gateways(states)
     result: dict[str, dict[str, list[Probe]]] = {}
-    for nic in nics(states):
-        if nic.role != "machine":
-            continue
-        appliance = services[nic.account, states[nic.hypervisor]["zone"]]
-        neighbours = {host["name"]: host["address"] for host in appliance["dhcp"]["hosts"] if host["mac"] != nic.mac}
-        asks = [Probe(f"reaches {name}", address, True) for name, address in sorted(neighbours.items())]
-        asks.append(Probe("reaches its gateway", appliance["dhcp"]["router"], True))
-        zone = states[nic.hypervisor]["zone"]
+    for (hypervisor, domain), macs in _machines(states).items():
+        zone = states[hypervisor]["zone"]
+        appliance = services[states[hypervisor]["machines"][domain]["account"], zone]
+        networks = _networks_of(appliance, macs)
+        asks = [probe for network in networks.values() for probe in _inside(network, macs)]
         asks += [Probe("reaches the outside", address, True) for address in outside.get(zone, ())]
+        subnets = [IPv4Network(network["subnet"]) for network in networks.values()]
         asks += [
             Probe(f"does not reach {what}", address, False)
             for what, address in forbidden[zone]
-            if IPv4Address(address) not in IPv4Network(appliance["dhcp"]["subnet"])
+            if not any(IPv4Address(address) in subnet for subnet in subnets)
         ]
-        # Nobody in this account holds this address: its ARP broadcast is what the other accounts must not hear.
-        asks.append(Probe("hears nobody at a free address", _free_address(appliance), False))
-        result.setdefault(nic.hypervisor, {})[nic.domain] = asks
+        asks += _between(appliance, networks)
+        # Nobody in this account holds these addresses: their ARP broadcasts are what the other accounts must not hear.
+        asks += [
+            Probe("hears nobody at a free address", _free_address(network), False) for network in networks.values()
+        ]
+        result.setdefault(hypervisor, {})[domain] = asks
     return result
 
 
-def expected_addresses(states: States) -> dict[str, str]:
-    """{machine's domain: the address that DHCP must have given it}."""
+def expected_addresses(states: States) -> dict[str, list[str]]:
+    """{machine's domain: the addresses that DHCP must have given it, by NIC}."""
     by_mac = {
-        host["mac"]: host["address"] for appliance in appliances(states).values() for host in appliance["dhcp"]["hosts"]
+        host["mac"]: host["address"]
+        for appliance in appliances(states).values()
+        for network in appliance["guest_networks"].values()
+        for host in network["hosts"]
     }
-    return {nic.domain: by_mac[nic.mac] for nic in nics(states) if nic.role == "machine"}
+    return {domain: [by_mac[mac] for mac in macs] for (_, domain), macs in _machines(states).items()}
+
+
+def _machines(states: States) -> dict[tuple[str, str], list[str]]:
+    """{(hypervisor, domain of a machine): the MAC addresses of its NICs, in order}."""
+    machines: dict[tuple[str, str], list[str]] = {}
+    for nic in nics(states):
+        if nic.role == "machine":
+            machines.setdefault((nic.hypervisor, nic.domain), []).append(nic.mac)
+    return machines
+
+
+def _networks_of(appliance: State, macs: Sequence[str]) -> dict[str, State]:
+    """{interface of the appliance: the guest network there}, of those that a machine is in, by its NICs."""
+    served = {
+        host["mac"]: (interface, network)
+        for interface, network in appliance["guest_networks"].items()
+        for host in network["hosts"]
+    }
+    return dict(served[mac] for mac in macs)
+
+
+def _inside(network: State, own: Sequence[str]) -> Iterator[Probe]:
+    """Everybody in a guest network that the machine is in."""
+    neighbours = {host["name"]: host["address"] for host in network["hosts"] if host["mac"] not in own}
+    for name, address in sorted(neighbours.items()):
+        yield Probe(f"reaches {name}", address, True)
+    yield Probe("reaches its gateway", network["router"], True)
+
+
+def _between(appliance: State, own: Mapping[str, State]) -> Iterator[Probe]:
+    """The other guest networks of the account: out of reach, but where it is declared; its first NIC leads there."""
+    home = next(iter(own))
+    reached = {pair["to"] for pair in appliance["forwarding"] if pair["from"] == home}
+    for interface, network in sorted(appliance["guest_networks"].items()):
+        if interface in own:
+            continue
+        name = network["domain"].partition(".")[0]
+        verb = "reaches" if interface in reached else "does not reach"
+        for host in sorted(network["hosts"], key=lambda host: host["name"]):
+            yield Probe(f"{verb} {host['name']} of {name}", host["address"], interface in reached)
+        yield Probe(f"does not reach the gateway of {name}", network["router"], False)
 
 
 def _listening_posts(state: State) -> Iterator[str]:
@@ -111,9 +156,8 @@ def _upstream_gateways(states: States) -> dict[str, list[str]]:
     return {zone: sorted(found) for zone, found in gateways.items()}
 
 
-def _free_address(appliance: State) -> str:
+def _free_address(network: State) -> str:
     """The highest address of a guest network that no machine and no appliance holds."""
-    subnet = IPv4Network(appliance["dhcp"]["subnet"])
-    taken = {IPv4Address(host["address"]) for host in appliance["dhcp"]["hosts"]}
-    taken |= {IPv4Interface(a).ip for i in appliance["interfaces"].values() for a in i["addresses"]}
+    subnet = IPv4Network(network["subnet"])
+    taken = {IPv4Address(address) for address in (network["router"], *(host["address"] for host in network["hosts"]))}
     return str(next(subnet[-i] for i in range(2, subnet.num_addresses) if subnet[-i] not in taken))

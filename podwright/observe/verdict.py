@@ -101,11 +101,11 @@ def _ids(vlans: Iterable[int]) -> str:
 
 def _judge_leases(states: States, answers: Answers) -> Iterator[Finding]:
     seen = {domain: answer["addresses"] for host in answers.values() for domain, answer in host.items()}
-    for domain, address in sorted(expected_addresses(states).items()):
+    for domain, expected in sorted(expected_addresses(states).items()):
         addresses = seen.get(domain, [])
-        yield Finding(
-            Topic.LEASE, domain, f"holds the DHCP lease {address}", address in addresses, ", ".join(addresses) or "none"
-        )
+        told = ", ".join(addresses) or "none"
+        for address in expected:
+            yield Finding(Topic.LEASE, domain, f"holds the DHCP lease {address}", address in addresses, told)
 
 
 def _judge_answers(states: States, answers: Answers) -> Iterator[Finding]:
@@ -129,15 +129,20 @@ def _judge_neighbours(states: States, frames: Frames) -> Iterator[Finding]:
             if other.segment != nic.segment or other.hypervisor == nic.hypervisor:
                 continue
             count = _count(frames, other, nic.mac)
-            statement = f"is heard by {other.domain} on {other.hypervisor}"
+            statement = f"{nic.name} is heard by {other.domain} on {other.hypervisor}"
             yield Finding(Topic.HEARD, nic.domain, statement, count > 0, f"{count} frames")
 
 
 def _judge_leaks(states: States, frames: Frames) -> Iterator[Finding]:
     """No frame of a guest network outside its segment, no packet of a guest address unNATed, wherever we listened."""
     all_nics = list(nics(states))
-    guests = {nic.mac: nic for nic in all_nics if nic.role == "machine" or nic.name == "eth0"}
-    subnets = {IPv4Network(appliance["dhcp"]["subnet"]) for appliance in appliances(states).values()}
+    served = appliances(states)
+    guests = {
+        nic.mac: nic
+        for nic in all_nics
+        if nic.role == "machine" or nic.name in served[nic.account, states[nic.hypervisor]["zone"]]["guest_networks"]
+    }
+    subnets = {IPv4Network(each["subnet"]) for of_one in served.values() for each in of_one["guest_networks"].values()}
     at_device = {(nic.hypervisor, nic.device): nic for nic in all_nics}
     for device, interfaces in watches(states).items():
         for interface in interfaces:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from podwright.model.views import Appliance, Domain, reached_at
+from podwright.model.views import MANAGEMENT_NIC, PUBLIC_NIC, Appliance, Domain, guest_nics, reached_at
 from podwright.plan.ground import Ground
-from podwright.plan.state import DhcpHost, RoutingApplianceState, Services
+from podwright.plan.state import (
+    ApplianceInterface,
+    DhcpHost,
+    Forwarding,
+    RoutingApplianceState,
+    ServedNetwork,
+    Services,
+)
 
 _LEASE_S = 12 * 60 * 60
 
@@ -39,7 +46,7 @@ def credentials(ground: Ground, domain: Domain) -> dict[str, str]:
     return {
         "hostname": domain.name,
         "network.network.10-podwright-management": _MANAGEMENT_NETWORK.format(
-            mac=ground.leases.macs[domain.name, "eth1"], address=f"{address}/{management.subnet.prefixlen}"
+            mac=ground.leases.macs[domain.name, MANAGEMENT_NIC], address=f"{address}/{management.subnet.prefixlen}"
         ),
         "ssh.authorized_keys.root": "".join(f"{key}\n" for key in ground.cloud.administrator_keys),
     }
@@ -59,53 +66,72 @@ Address={address}
 def _services(ground: Ground, appliance: Appliance) -> Services:
     leases = ground.leases
     networks = ground.cloud.zones[appliance.zone].pods[appliance.pod].networks
-    subnet = leases.guest_subnets[appliance.account, appliance.guest_network]
-    router = subnet.network_address + 1
+    served = {nic: _served_network(ground, appliance, network) for nic, network in guest_nics(appliance).items()}
+    interfaces = {nic: _guest_interface(leases.macs[appliance.name, nic], each) for nic, each in served.items()}
     public = str(leases.public_addresses[appliance.name])
     management = leases.management_addresses[appliance.name]
-    domain = f"{appliance.guest_network}.{appliance.account}.{ground.cloud.domain}"
-    services: Services = {
-        "hostname": appliance.name,
-        "interfaces": {
-            "eth0": {
-                "mac": leases.macs[appliance.name, "eth0"],
-                "addresses": [f"{router}/{subnet.prefixlen}"],
-            },
-            "eth1": {
-                "mac": leases.macs[appliance.name, "eth1"],
-                "addresses": [f"{management}/{networks.management.subnet.prefixlen}"],
-            },
-            "eth2": {
-                "mac": leases.macs[appliance.name, "eth2"],
-                "addresses": [f"{public}/{networks.public.subnet.prefixlen}"],
-                "gateway": str(networks.public.gateway),
-            },
-        },
-        "dhcp": {
-            "interface": "eth0",
-            "subnet": str(subnet),
-            "router": str(router),
-            "lease_s": _LEASE_S,
-            "domain": domain,
-            "hosts": _hosts(ground, appliance),
-        },
-        "dns": {"domain": domain, "forwarders": []},
-        "source_nat": {"inside": str(subnet), "interface": "eth2", "address": public},
+    interfaces[MANAGEMENT_NIC] = {
+        "mac": leases.macs[appliance.name, MANAGEMENT_NIC],
+        "addresses": [f"{management}/{networks.management.subnet.prefixlen}"],
     }
-    if networks.tunnel:  # from the start, for a network may come to other pods while its machines run
-        services["interfaces"]["eth0"]["mtu"] = _MTU_OVER_TUNNELS
-        services["dhcp"]["mtu"] = _MTU_OVER_TUNNELS
-    return services
+    interfaces[PUBLIC_NIC] = {
+        "mac": leases.macs[appliance.name, PUBLIC_NIC],
+        "addresses": [f"{public}/{networks.public.subnet.prefixlen}"],
+        "gateway": str(networks.public.gateway),
+    }
+    return {
+        "hostname": appliance.name,
+        "interfaces": interfaces,
+        "guest_networks": served,
+        "dns": {"forwarders": []},
+        "source_nat": {"interface": PUBLIC_NIC, "address": public},
+        "forwarding": _forwarding(ground, appliance),
+    }
 
 
-def _hosts(ground: Ground, appliance: Appliance) -> list[DhcpHost]:
-    """The machines of the guest network, by name."""
+def _served_network(ground: Ground, appliance: Appliance, network: str) -> ServedNetwork:
+    subnet = ground.leases.guest_subnets[appliance.account, network]
+    served: ServedNetwork = {
+        "subnet": str(subnet),
+        "router": str(subnet.network_address + 1),
+        "lease_s": _LEASE_S,
+        "domain": f"{network}.{appliance.account}.{ground.cloud.domain}",
+        "hosts": _hosts(ground, appliance.account, network),
+    }
+    # From the start, for a network may come to other pods while its machines run.
+    if ground.cloud.zones[appliance.zone].pods[appliance.pod].networks.tunnel:
+        served["mtu"] = _MTU_OVER_TUNNELS
+    return served
+
+
+def _guest_interface(mac: str, served: ServedNetwork) -> ApplianceInterface:
+    _, _, length = served["subnet"].partition("/")
+    interface: ApplianceInterface = {"mac": mac, "addresses": [f"{served['router']}/{length}"]}
+    if "mtu" in served:
+        interface["mtu"] = served["mtu"]
+    return interface
+
+
+def _hosts(ground: Ground, account: str, network: str) -> list[DhcpHost]:
+    """The machines of a guest network, by name; each has its default route on its first NIC."""
     return [
         {
             "name": domain.machine,
-            "mac": ground.leases.macs[domain.name, "eth0"],
-            "address": str(ground.leases.guest_addresses[domain.name]),
+            "mac": ground.leases.macs[domain.name, nic],
+            "address": str(ground.leases.guest_addresses[domain.name, network]),
+            "default_route": network == domain.guest_networks[0],
         }
-        for domain in ground.domains_of.get((appliance.account, appliance.guest_network), ())
+        for domain in ground.domains_of.get((account, network), ())
         if domain.machine is not None
+        for nic, its in guest_nics(domain).items()
+        if its == network
+    ]
+
+
+def _forwarding(ground: Ground, appliance: Appliance) -> list[Forwarding]:
+    """Who may connect to another network of the account: nobody but whom the declaration lets."""
+    declared = ground.cloud.accounts[appliance.account].guest_networks
+    nics = {network: nic for nic, network in guest_nics(appliance).items()}
+    return [
+        {"from": nic, "to": nics[other]} for network, nic in nics.items() for other in sorted(declared[network].reaches)
     ]

@@ -41,7 +41,7 @@ class Ground:
     domains_in: Mapping[tuple[str, str], Sequence[Domain]]
     """{(zone, pod): its domains, by name}"""
     domains_of: Mapping[tuple[str, str], Sequence[Domain]]
-    """{(account, guest network): its domains, by name}"""
+    """{(account, guest network): the domains with a NIC in it, by name}"""
 
     def zone_of(self, device: Device) -> Zone:
         """The zone that a device is in."""
@@ -52,9 +52,10 @@ class Ground:
         assert device.pod is not None
         return self.cloud.zones[device.zone].pods[device.pod]
 
-    def guest_vlan(self, domain: Domain) -> int:
-        """The VLAN id of a domain's guest network in its pod."""
-        return self.leases.guest_vlans[domain.account, domain.guest_network, domain.pod]
+    def guest_vlans(self, domain: Domain) -> dict[str, int]:
+        """{guest network of a domain: its VLAN id in the domain's pod}."""
+        vlans = self.leases.guest_vlans
+        return {name: vlans[domain.account, name, domain.pod] for name in domain.guest_networks}
 
 
 def survey_ground(cloud: Cloud, leases: Leases) -> Ground:
@@ -68,7 +69,8 @@ def survey_ground(cloud: Cloud, leases: Leases) -> Ground:
         domains_on[leases.placements[domain.name]].append(domain)
         volumes_on[leases.volumes[domain.name]].append(domain)
         domains_in[domain.zone, domain.pod].append(domain)
-        domains_of[domain.account, domain.guest_network].append(domain)
+        for network in domain.guest_networks:
+            domains_of[domain.account, network].append(domain)
     return Ground(cloud, leases, by_name, _links(cloud, by_name), domains_on, volumes_on, domains_in, domains_of)
 
 

@@ -158,12 +158,11 @@ def _segments(ground: Ground, device: Device) -> dict[str, Segment]:
     networks = ground.pod_of(device).networks
     segments: dict[str, Segment] = {}
     for domain in ground.domains_on.get(device.name, ()):
-        vlan = ground.guest_vlan(domain)
-        description = f"{domain.account}/{domain.guest_network}"
-        segment: Segment = {"vlan": vlan, "description": description}
-        if elsewhere := tunnel(ground, device, domain):
-            segment["tunnel"] = elsewhere
-        segments[names.guest_segment(vlan)] = segment
+        for guest_network, vlan in ground.guest_vlans(domain).items():
+            segment: Segment = {"vlan": vlan, "description": f"{domain.account}/{guest_network}"}
+            if elsewhere := tunnel(ground, device, domain.account, guest_network):
+                segment["tunnel"] = elsewhere
+            segments[names.guest_segment(vlan)] = segment
         if domain.role == "routing_appliance":
             for name, network in (("management", networks.management), ("public", networks.public)):
                 segments[names.infrastructure_segment(network.vlan)] = {"vlan": network.vlan, "description": name}

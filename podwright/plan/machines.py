@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from podwright.model.cloud import Hypervisor, Image
-from podwright.model.views import Device, Domain
+from podwright.model.views import MANAGEMENT_NIC, PUBLIC_NIC, Device, Domain, guest_nics, nics
 from podwright.plan import names
 from podwright.plan.appliances import credentials
 from podwright.plan.ground import Ground
@@ -78,21 +78,22 @@ def _disk(ground: Ground, domain: Domain) -> Disk:
 
 
 def _nics(ground: Ground, hypervisor: Hypervisor, domain: Domain) -> list[Nic]:
-    """eth0 in the guest network; a routing appliance has eth1 for management and eth2 for public, in this order."""
+    """One in each guest network; a routing appliance's eth1 is for management and its eth2 for public."""
     networks = ground.cloud.zones[domain.zone].pods[domain.pod].networks
-    bridges = {"eth0": names.guest_segment(ground.guest_vlan(domain))}
+    vlans = ground.guest_vlans(domain)
+    bridges = {nic: names.guest_segment(vlans[network]) for nic, network in guest_nics(domain).items()}
     if domain.role == "routing_appliance":
-        bridges["eth1"] = names.infrastructure_segment(networks.management.vlan)
-        bridges["eth2"] = names.infrastructure_segment(networks.public.vlan)
-    macs = {name: ground.leases.macs[domain.name, name] for name in bridges}
+        bridges[MANAGEMENT_NIC] = names.infrastructure_segment(networks.management.vlan)
+        bridges[PUBLIC_NIC] = names.infrastructure_segment(networks.public.vlan)
+    macs = {name: ground.leases.macs[domain.name, name] for name in nics(domain)}
     return [
         {
             "name": name,
             "device": names.nic_device(macs[name]),
             "mac": macs[name],
-            "bridge": bridge,
+            "bridge": bridges[name],
             "virtualport": "openvswitch" if hypervisor.network_backend == "openvswitch" else None,
             "rate_mbit_s": ground.cloud.offerings[domain.offering].network_mbit_s,
         }
-        for name, bridge in bridges.items()
+        for name in nics(domain)
     ]

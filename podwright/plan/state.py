@@ -292,17 +292,17 @@ class ApplianceInterface(TypedDict):
 
 
 class DhcpHost(TypedDict):
-    """A machine that gets an address."""
+    """A NIC that gets an address; one NIC of a machine gets a default route, too."""
 
     name: str
     mac: str
     address: str
+    default_route: bool
 
 
-class Dhcp(TypedDict):
-    """DHCP for known machines only."""
+class ServedNetwork(TypedDict):
+    """A guest network that an appliance is the gateway of, with DHCP for known machines only and a DNS domain."""
 
-    interface: str
     subnet: str
     router: str
     lease_s: int
@@ -312,28 +312,27 @@ class Dhcp(TypedDict):
 
 
 class Dns(TypedDict):
-    """DNS for an account's domain."""
+    """DNS for names of other domains than those of the guest networks."""
 
-    domain: str
     forwarders: list[str]
 
 
 class SourceNat(TypedDict):
     """The one address that an account's machines leave by."""
 
-    inside: str
     interface: str
     address: str
 
 
 class Services(TypedDict):
-    """All that a routing appliance does."""
+    """All that a routing appliance does; guest networks are known by its interface in them."""
 
     hostname: str
     interfaces: dict[str, ApplianceInterface]
-    dhcp: Dhcp
+    guest_networks: dict[str, ServedNetwork]
     dns: Dns
     source_nat: SourceNat
+    forwarding: list[Forwarding]
 
 
 # devices

@@ -52,8 +52,8 @@ def _vlans(ground: Ground, device: Device, pod: str) -> dict[int, str]:
     networks = infrastructure(ground.pod_of(device).networks)
     named = {network.vlan: name for name, network in networks.items()}
     for domain in ground.domains_in.get((device.zone, pod), ()):
-        vlan = ground.guest_vlan(domain)
-        named[vlan] = names.guest_vlan(domain.account, domain.guest_network, vlan)
+        for network, vlan in ground.guest_vlans(domain).items():
+            named[vlan] = names.guest_vlan(domain.account, network, vlan)
     return {vlan: named[vlan] for vlan in sorted(used_behind(ground, device))}
 
 

@@ -20,7 +20,7 @@ def needed_by(ground: Ground, device: Device) -> set[int]:
     needed = {networks.storage.vlan}
     if device.kind == "hypervisor":
         for domain in ground.domains_on.get(device.name, ()):
-            needed.add(ground.guest_vlan(domain))
+            needed |= {*ground.guest_vlans(domain).values()}
             if domain.role == "routing_appliance":
                 needed |= {networks.management.vlan, networks.public.vlan}
         if networks.tunnel and needs_tunnels(ground, device):
@@ -44,7 +44,7 @@ def rack_of(device: Device) -> str | None:
 def used_in_pod(ground: Ground, zone: str, pod: str) -> set[int]:
     """Every VLAN of a pod that something uses: a guest network's only while a domain of the account is there."""
     networks = ground.cloud.zones[zone].pods[pod].networks
-    guests = {ground.guest_vlan(domain) for domain in ground.domains_in.get((zone, pod), ())}
+    guests = {vlan for domain in ground.domains_in.get((zone, pod), ()) for vlan in ground.guest_vlans(domain).values()}
     return guests | {network.vlan for network in infrastructure(networks).values()}
 
 

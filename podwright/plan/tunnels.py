@@ -12,23 +12,23 @@ from __future__ import annotations
 from ipaddress import IPv4Address
 
 from podwright.model.cloud import Hypervisor
-from podwright.model.views import Device, Domain
+from podwright.model.views import Device
 from podwright.plan.ground import Ground
 from podwright.plan.state import Route, Tunnel
 
 
 def needs_tunnels(ground: Ground, device: Device) -> bool:
     """Whether a hypervisor has a machine in a guest network that is in other pods, too."""
-    return any(_peers(ground, device, domain) for domain in ground.domains_on.get(device.name, ()))
+    return any(_peers(ground, device, *network) for network in _networks_on(ground, device))
 
 
-def tunnel(ground: Ground, device: Device, domain: Domain) -> Tunnel | None:
-    """Where a hypervisor finds the guest network of one of its domains in other pods; None when it is in this one."""
-    peers = _peers(ground, device, domain)
+def tunnel(ground: Ground, device: Device, account: str, network: str) -> Tunnel | None:
+    """Where a hypervisor finds a guest network of its domains in other pods; None when it is in this one alone."""
+    peers = _peers(ground, device, account, network)
     if not peers:
         return None
     return {
-        "vni": ground.leases.vnis[domain.account, domain.guest_network],
+        "vni": ground.leases.vnis[account, network],
         "local": str(_address(ground, device.name)),
         "remotes": [str(address) for address in sorted({_address(ground, peer) for peer in peers})],
     }
@@ -37,7 +37,7 @@ def tunnel(ground: Ground, device: Device, domain: Domain) -> Tunnel | None:
 def tunnel_routes(ground: Ground, device: Device) -> list[Route]:
     """The ways to the tunnel networks of the pods where a hypervisor has peers."""
     own = ground.pod_of(device).networks.tunnel
-    peers = {peer for domain in ground.domains_on.get(device.name, ()) for peer in _peers(ground, device, domain)}
+    peers = {peer for network in _networks_on(ground, device) for peer in _peers(ground, device, *network)}
     pods = sorted({str(ground.devices[peer].pod) for peer in peers})
     networks = [ground.zone_of(device).pods[pod].networks.tunnel for pod in pods]
     return [
@@ -45,9 +45,15 @@ def tunnel_routes(ground: Ground, device: Device) -> list[Route]:
     ]
 
 
-def _peers(ground: Ground, device: Device, domain: Domain) -> set[str]:
-    """The hypervisors of other pods with a domain in the guest network of one."""
-    there = ground.domains_of[domain.account, domain.guest_network]
+def _networks_on(ground: Ground, device: Device) -> set[tuple[str, str]]:
+    """The guest networks of a hypervisor's domains, as (account, network)."""
+    domains = ground.domains_on.get(device.name, ())
+    return {(domain.account, network) for domain in domains for network in domain.guest_networks}
+
+
+def _peers(ground: Ground, device: Device, account: str, network: str) -> set[str]:
+    """The hypervisors of other pods with a domain in a guest network."""
+    there = ground.domains_of[account, network]
     return {ground.leases.placements[other.name] for other in there if other.pod != device.pod}
 
 

@@ -23,6 +23,8 @@ class Nic(NamedTuple):
     """None for one that is in no bridge of the host"""
     device: str
     """the host's end"""
+    name: str
+    """what the machine calls it: its kernel counts NICs in the order in which the domain has them"""
 
     @property
     def point(self) -> Point:
@@ -47,10 +49,10 @@ def hypervisor_wiring(device: Device, files: Mapping[str, str], ownership: Owner
 def _nics(xml: str) -> Iterator[Nic]:
     domain = ET.fromstring(xml)  # noqa: S314  (libvirtd wrote it, or podwright)
     name = domain.findtext("name") or ""
-    for interface in domain.iterfind("devices/interface"):
+    for number, interface in enumerate(domain.iterfind("devices/interface")):
         found = {key: _attribute(interface, *where) for key, where in _WHERE.items()}
         bridge = found["bridge"] if interface.get("type") == "bridge" else None
-        yield Nic(name, (found["mac"] or "").lower(), bridge, found["device"] or "")
+        yield Nic(name, (found["mac"] or "").lower(), bridge, found["device"] or "", f"eth{number}")
 
 
 _WHERE = {"mac": ("mac", "address"), "bridge": ("source", "bridge"), "device": ("target", "dev")}
@@ -77,4 +79,5 @@ def _attachment(nic: Nic, ownership: Ownership) -> Iterator[Attachment]:
     if domain is None:
         yield Attachment(nic.point, Owner("machine", f"{nic.domain}, which is not declared"))
     elif domain.role == "machine":
-        yield Attachment(nic.point, ownership.of_machine(domain))
+        undeclared = Owner("machine", f"{nic.domain}, whose {nic.name} is not declared")
+        yield Attachment(nic.point, ownership.of_guest_nic(domain, nic.name) or undeclared)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from ipaddress import IPv4Interface, IPv4Network
 
 from podwright.model.cloud import Cloud
-from podwright.model.views import Appliance, Domain, appliances, domains, infrastructure
+from podwright.model.views import Appliance, Domain, appliances, domains, guest_nics, infrastructure
 from podwright.proof.wiring import Owner
 
 
@@ -30,9 +30,10 @@ class Ownership:
         """A declared routing appliance."""
         return self._appliances[name]
 
-    def of_machine(self, domain: Domain) -> Owner:
-        """The owner of what a machine's NIC is in."""
-        return Owner("account", f"{domain.account}/{domain.guest_network}")
+    def of_guest_nic(self, owner: Domain | Appliance, nic: str) -> Owner | None:
+        """The owner of what a NIC of a machine or of an appliance is in; None for one that has no such guest NIC."""
+        network = guest_nics(owner).get(nic)
+        return Owner("account", f"{owner.account}/{network}") if network else None
 
     def of_address(self, zone: str, pod: str | None, address: str) -> Owner | None:
         """The owner of the infrastructure's network that an address of a device lies in, if any.

@@ -24,7 +24,7 @@ accounts:
     guest_networks:
       default: {zone: east, pod: p1}
     machines:
-      web1: {guest_network: default, image: tiny, offering: tiny, hypervisor: east-p1-hv1}
+      web1: {guest_networks: [default], image: tiny, offering: tiny, hypervisor: east-p1-hv1}
 """
 
 

@@ -138,11 +138,33 @@ def test_limit_visits_that_host_alone(cloud: Cloud):
     assert set(report["hosts"]) == {"east-p1-hv2"}
 
 
+def test_a_network_and_its_nics_go_and_come_back_while_machines_run(cloud: Cloud):
+    """The chapters after this one see the network by packets, and that a run changes nothing."""
+    declared = (cloud.inventory / "cloud.yml").read_text()
+    less = re.sub(r" +inner: .*\n", "", declared).replace("[default, inner]", "[default]")
+    held, boots = cloud.leases(), _boots(cloud, "acme-web1")
+    (cloud.inventory / "cloud.yml").write_text(less)
+    try:
+        assert cloud.podwright("deploy", expect=2)["restart_needed"] == {}
+    finally:
+        (cloud.inventory / "cloud.yml").write_text(declared)
+    given_up = cloud.leases("quarantine")
+    assert {lease[0] for lease in given_up} == {"guest_address", "guest_vlan", "mac", "vni"}
+    assert all("guest102" not in cloud.bridges(host) for host in HYPERVISORS)
+    hypervisor = next(h for h in HYPERVISORS if "acme-web1" in cloud.domains(h))
+    assert "eth1" not in cloud.in_machine(hypervisor, "acme-web1", "ip", "link")
+    assert cloud.podwright("deploy", expect=2)["restart_needed"] == {}
+    assert cloud.leases() == held
+    assert _boots(cloud, "acme-web1") == boots
+    routes = cloud.in_machine(hypervisor, "acme-web1", "ip", "route", "show", "default").splitlines()
+    assert [route.strip() for route in routes] == ["default via 10.1.1.1 dev eth0"]
+
+
 def test_bridge_and_vlan_deleted_by_hand_come_back(cloud: Cloud):
     key = f"{cloud.lab.directory}/ssh/id_ed25519"
     ports = cloud.lab.ssh("east-p1-hv1", "ovs-vsctl list-ports guest101")
     cloud.lab.ssh("east-p1-hv1", "ovs-vsctl del-br guest101")
-    cloud.lab.run(sys.executable, "-c", DELETE_VLAN, "192.168.1.11", key, "102")
+    cloud.lab.run(sys.executable, "-c", DELETE_VLAN, "192.168.1.11", key, "103")
     drift = cloud.podwright("deploy", "--check", expect=2)
     assert changed(drift) == {"east-p1-hv1", "east-p1-sw1"}
     repaired = cloud.podwright("deploy", expect=2)
@@ -171,7 +193,7 @@ def test_removed_account_leaves_its_disks_and_nothing_else(cloud: Cloud):
     cloud.declare("initech", None)
     report = cloud.podwright("deploy", expect=2)
     assert changed(report) <= {"east-p1-sw1", "east-p1-sw2", "east-p1-hv1", "east-p1-hv2"}
-    assert _traces(cloud, "initech", "guest103") == set()
+    assert _traces(cloud, "initech", "guest104") == set()
     assert cloud.leases("quarantine") == {lease for lease in held if "initech" in lease[1] + lease[2]}
     disks = ["initech-east-router.raw", "initech-web1.raw"]
     assert report["left_behind"] == {"east-p1-nfs1": disks}
@@ -189,7 +211,7 @@ def test_disks_go_after_their_machines_in_one_run(cloud: Cloud):
     cloud.podwright("deploy", expect=2)
     cloud.declare("initech", None)
     cloud.podwright("deploy", "--confirm-removal", expect=2)
-    assert _traces(cloud, "initech", "guest103") == set()
+    assert _traces(cloud, "initech", "guest104") == set()
     assert "initech" not in cloud.lab.ssh("east-p1-nfs1", "ls /srv/primary")
     cloud.podwright("deploy", expect=0)
 
@@ -202,7 +224,7 @@ def _traces(cloud: Cloud, account: str, bridge: str) -> set[str]:
 
 def test_exhausted_vlan_pool_touches_no_device(cloud: Cloud):
     declared = (cloud.inventory / "cloud.yml").read_text()
-    (cloud.inventory / "cloud.yml").write_text(declared.replace('["101-199"]', '["101-102"]'))
+    (cloud.inventory / "cloud.yml").write_text(declared.replace('["101-199"]', '["101-103"]'))
     cloud.declare("initech", INITECH)
     try:
         report = cloud.podwright("deploy", expect=4)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network
+from itertools import combinations
 
 from podwright.model.checks.declaration import Declaration, PlacedPod
-from podwright.model.cloud import AUTO_PREFIX_LENGTH, Account, StorageServer
+from podwright.model.cloud import AUTO_PREFIX_LENGTH, Account, GuestNetwork, StorageServer
 from podwright.model.document import Finding, KeyPath, dotted
 from podwright.model.structure import listed
 
@@ -21,24 +22,55 @@ def check(declaration: Declaration) -> Iterator[Finding]:
     yield from _pods(declaration)
     for name, account in declaration.cloud.accounts.items():
         path: KeyPath = ("accounts", name)
-        yield from _one_network_per_zone(declaration, path, account)
+        yield from _networks_of_a_zone(declaration, path, account)
         yield from _guest_subnets(path, account)
         yield from _dedicated(declaration, name, account)
         yield from _anti_affinity(declaration, name, account)
 
 
-def _one_network_per_zone(declaration: Declaration, path: KeyPath, account: Account) -> Iterator[Finding]:
-    first: dict[str, str] = {}
+def _networks_of_a_zone(declaration: Declaration, path: KeyPath, account: Account) -> Iterator[Finding]:
+    """One routing appliance serves all networks of an account in a zone: it is in one pod, and routes between them."""
+    at: KeyPath = (*path, "guest_networks")
+    zones: dict[str, list[str]] = defaultdict(list)
     for name, network in account.guest_networks.items():
-        other = first.setdefault(network.zone, name) if network.zone is not None else name
-        if other != name:
-            where = declaration.where((*path, "guest_networks", other))
-            remedy = f"an account has one per zone, and {where} is it: remove one"
-            yield Finding((*path, "guest_networks", name), name, f"the only guest network in {network.zone}", remedy)
+        if network.zone is not None:
+            zones[network.zone].append(name)
+    for zone, names in zones.items():
+        networks = {name: account.guest_networks[name] for name in names}
+        defaults = [name for name in names if networks[name].default] or (names if len(names) == 1 else [])
+        if not defaults:
+            remedy = f"add `default: true` to the one of {listed(names)} that eth0 of the routing appliance is in"
+            yield Finding((*at, names[0], "default"), None, f"the default network of {path[-1]} in {zone}", remedy)
+        for name in defaults[1:]:
+            remedy = f"{declaration.where((*at, defaults[0], 'default'))} is it: leave out one of both"
+            yield Finding((*at, name, "default"), "true", f"the only default network of {path[-1]} in {zone}", remedy)
+        for name in names:
+            if defaults and (home := declaration.pod_of(networks[defaults[0]])):
+                yield from _in_another_pod(declaration, (*at, name, "pod"), networks[name], home)
+        yield from _overlaps(declaration, at, networks)
+
+
+def _in_another_pod(
+    declaration: Declaration, path: KeyPath, network: GuestNetwork, home: PlacedPod
+) -> Iterator[Finding]:
+    placed = declaration.pod_of(network)
+    if placed and placed.name != home.name:
+        remedy = f"write {home.name}; machines of it may be in other pods"
+        yield Finding(path, placed.name, "the pod of the account's routing appliance", remedy)
+
+
+def _overlaps(declaration: Declaration, path: KeyPath, networks: Mapping[str, GuestNetwork]) -> Iterator[Finding]:
+    for (first, one), (second, other) in combinations(networks.items(), 2):
+        if not isinstance(one.subnet, IPv4Network) or not isinstance(other.subnet, IPv4Network):
+            continue
+        if one.subnet.overlaps(other.subnet):
+            where = declaration.where((*path, first, "subnet"))
+            remedy = f"{where} is {one.subnet}, and the account's routing appliance routes both: give another"
+            yield Finding((*path, second, "subnet"), str(other.subnet), "a subnet of its own", remedy)
 
 
 def _guest_subnets(path: KeyPath, account: Account) -> Iterator[Finding]:
-    machines = Counter(machine.guest_network for machine in account.machines.values())
+    machines = Counter(network for machine in account.machines.values() for network in set(machine.guest_networks))
     for name, network in account.guest_networks.items():
         at = (*path, "guest_networks", name, "subnet")
         if network.subnet is None:
@@ -107,7 +139,9 @@ def _disks_gib(declaration: Declaration) -> dict[KeyPath, dict[str, list[int]]]:
         for machine in account.machines.values():
             if placed := declaration.pod_of_machine(account, machine):
                 disks[placed.path]["machines"].append(sizes.get(machine.offering, 0))
-        for placed in filter(None, map(declaration.pod_of, account.guest_networks.values())):
+        # A routing appliance serves all networks of an account in a zone.
+        served = filter(None, map(declaration.pod_of, account.guest_networks.values()))
+        for placed in {placed.zone_name: placed for placed in served}.values():
             disks[placed.path]["routing appliances"].append(sizes.get(placed.zone.routing_appliance.offering, 0))
     return disks
 

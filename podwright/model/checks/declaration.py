@@ -53,9 +53,13 @@ class Declaration:
             return None
         return PlacedPod(network.zone, zone, name, zone.pods[name], ("zones", network.zone, "pods", name))
 
+    def home_of(self, account: Account, machine: Machine) -> GuestNetwork | None:
+        """The first guest network of a machine, where that is known; it says which zone the machine is in."""
+        return account.guest_networks.get(machine.guest_networks[0]) if machine.guest_networks else None
+
     def pod_of_machine(self, account: Account, machine: Machine) -> PlacedPod | None:
         """The pod of a machine, where that is known."""
-        network = account.guest_networks.get(machine.guest_network)
+        network = self.home_of(account, machine)
         if network is None or machine.pod is None:
             return self.pod_of(network)
         zone = self.cloud.zones.get(network.zone)

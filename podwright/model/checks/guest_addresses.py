@@ -18,7 +18,7 @@ def check(declaration: Declaration) -> Iterator[Finding]:
     """Every address that somebody wrote down is one for a machine of its network, and of one machine alone."""
     for name, account in declaration.cloud.accounts.items():
         path: KeyPath = ("accounts", name)
-        machines = Counter(machine.guest_network for machine in account.machines.values())
+        machines = Counter(network for machine in account.machines.values() for network in set(machine.guest_networks))
         for network_name, network in account.guest_networks.items():
             if network.reserved:
                 yield from _reserved(declaration, (*path, "guest_networks", network_name), network)
@@ -53,16 +53,16 @@ def _room(path: KeyPath, network: GuestNetwork, machines: int) -> Iterator[Findi
 def _fixed(declaration: Declaration, path: KeyPath, account: Account) -> Iterator[Finding]:
     first: dict[tuple[str, IPv4Address], KeyPath] = {}
     for name, machine in account.machines.items():
-        network = account.guest_networks.get(machine.guest_network)
-        if machine.address is None or network is None:
-            continue
-        at = (*path, "machines", name, "address")
-        network_path = (*path, "guest_networks", machine.guest_network)
-        yield from _unfit(declaration, at, machine.address, network_path, network)
-        other = first.setdefault((machine.guest_network, machine.address), at)
-        if other != at:
-            remedy = f"{declaration.where(other)} is it, too: change one"
-            yield Finding(at, str(machine.address), "an address of its own", remedy)
+        for network_name, address in machine.addresses.items():
+            network = account.guest_networks.get(network_name)
+            if address is None or network is None:
+                continue
+            at = (*path, "machines", name, "addresses", network_name)
+            yield from _unfit(declaration, at, address, (*path, "guest_networks", network_name), network)
+            other = first.setdefault((network_name, address), at)
+            if other != at:
+                remedy = f"{declaration.where(other)} is it, too: change one"
+                yield Finding(at, str(address), "an address of its own", remedy)
 
 
 def _unfit(

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator
 
 from podwright.model.checks.declaration import Declaration, PlacedPod
 from podwright.model.cloud import Account, Machine
-from podwright.model.document import Finding, KeyPath
-from podwright.model.structure import listed
+from podwright.model.document import Finding, KeyPath, dotted
+from podwright.model.structure import alternative, listed
 
 
 def check(declaration: Declaration) -> Iterator[Finding]:
@@ -67,6 +67,13 @@ def _guest_networks(declaration: Declaration, account_path: KeyPath, account: Ac
                 else f"declare one in zones.{network.zone}.pods"
             )
             yield Finding((*path, "pod"), None, "the name of a pod", remedy)
+        for index, other in enumerate(network.reaches):
+            at = (*path, "reaches", index)
+            yield from _other_network(declaration, at, other, f"a guest network of {account_path[1]}", account)
+            if other == name:
+                yield Finding(at, other, "another network", "leave it out: within a network machines reach each other")
+            elif other in account.guest_networks:
+                yield from _in_zone(at, other, account.guest_networks[other].zone, network.zone, name)
         if network.subnet == "auto" and zone.guest_subnets is None:
             remedy = f"add guest_subnets to zones.{network.zone}, or give a subnet"
             if not declaration.doubtful(("zones", network.zone, "guest_subnets")):
@@ -74,13 +81,9 @@ def _guest_networks(declaration: Declaration, account_path: KeyPath, account: Ac
 
 
 def _machine(declaration: Declaration, path: KeyPath, account: Account, machine: Machine) -> Iterator[Finding]:
-    networks = (*path[:2], "guest_networks")
-    known = account.guest_networks
-    yield from declaration.unknown(
-        (*path, "guest_network"), machine.guest_network, f"a guest network of {path[1]}", known, networks
-    )
+    yield from _nics(declaration, path, account, machine)
     yield from _shape(declaration, path, machine.image, machine.offering)
-    network = known.get(machine.guest_network)
+    network = declaration.home_of(account, machine)
     if network is not None and network.zone in declaration.cloud.zones:
         pods = declaration.cloud.zones[network.zone].pods
         among: KeyPath = ("zones", network.zone, "pods")
@@ -88,6 +91,38 @@ def _machine(declaration: Declaration, path: KeyPath, account: Account, machine:
     placed = declaration.pod_of_machine(account, machine)
     if placed and machine.hypervisor is not None and machine.hypervisor not in placed.pod.hypervisors:
         yield from _hypervisor(declaration, (*path, "hypervisor"), machine.hypervisor, placed)
+
+
+def _nics(declaration: Declaration, path: KeyPath, account: Account, machine: Machine) -> Iterator[Finding]:
+    """A machine has a NIC or several, each in another network of its account, and all of them in one zone."""
+    at: KeyPath = (*path, "guest_networks")
+    known = not any(path[: len(at)] == at for path in declaration.wrong)
+    if known and not machine.guest_networks:
+        yield Finding(at, "[]", "a list of guest networks", "name one at least, for a machine has a NIC in each")
+    home, zone = next(iter(machine.guest_networks), None), declaration.home_of(account, machine)
+    for index, name in enumerate(machine.guest_networks):
+        yield from _other_network(declaration, (*at, index), name, f"a guest network of {path[1]}", account)
+        if name in machine.guest_networks[:index]:
+            yield Finding((*at, index), name, "another network", "leave it out: a machine has one NIC in a network")
+        elif home and zone and name in account.guest_networks:
+            yield from _in_zone((*at, index), name, account.guest_networks[name].zone, zone.zone, home)
+    for name in machine.addresses:
+        if known and machine.guest_networks and name not in machine.guest_networks:
+            remedy = f"write {alternative(name, machine.guest_networks)}, or add it to {dotted(at)}"
+            yield Finding((*path, "addresses", name), name, "a network that the machine is in", remedy)
+
+
+def _other_network(
+    declaration: Declaration, path: KeyPath, name: str, kind: str, account: Account
+) -> Iterator[Finding]:
+    among = (*path[:2], "guest_networks")
+    yield from declaration.unknown(path, name, kind, account.guest_networks, among)
+
+
+def _in_zone(path: KeyPath, name: str, zone: str | None, wanted: str | None, home: str) -> Iterator[Finding]:
+    if None not in (zone, wanted) and zone != wanted:
+        remedy = f"it is in {zone}: name one of the zone that {home} is in"
+        yield Finding(path, name, f"a guest network in {wanted}", remedy)
 
 
 def _hypervisor(declaration: Declaration, path: KeyPath, name: str, placed: PlacedPod) -> Iterator[Finding]:

@@ -24,7 +24,7 @@ def check(declaration: Declaration) -> Iterator[Finding]:
 def _needs(declaration: Declaration, path: KeyPath, account: Account) -> Iterator[tuple[KeyPath, KeyPath]]:
     """Keys that are missing, each with the path of what needs it."""
     for name, machine in account.machines.items():
-        home = declaration.pod_of(account.guest_networks.get(machine.guest_network))
+        home = declaration.pod_of(declaration.home_of(account, machine))
         placed = declaration.pod_of_machine(account, machine)
         if home is None or placed is None or home.name == placed.name:
             continue

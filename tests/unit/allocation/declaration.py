@@ -41,7 +41,7 @@ def account(*machines: str, pod: str = "p1", subnet: str = "10.1.1.0/24", **of_e
     return {
         "guest_networks": {"default": {"zone": "east", "pod": pod, "subnet": subnet}},
         "machines": {
-            name: {"guest_network": "default", "image": "tiny", "offering": "tiny", **of_each} for name in machines
+            name: {"guest_networks": ["default"], "image": "tiny", "offering": "tiny", **of_each} for name in machines
         },
     }
 

@@ -13,6 +13,8 @@ from podwright.allocation.leases import Leases
 from podwright.errors import AllocationError
 from tests.unit.allocation.declaration import LATER, NOW, account, cloud, records
 
+Accounts = dict[str, dict[str, Any]]
+
 TWO = {"acme": account("web1", "web2", anti_affinity="web"), "globex": account("web1", subnet="auto")}
 
 
@@ -25,9 +27,9 @@ def test_every_holder_gets_the_lowest_value_of_each_pool(tmp_path: Path) -> None
         ("globex", "default"): IPv4Network("172.16.0.0/24"),
     }
     assert leases.guest_addresses == {
-        "acme-web1": IPv4Address("10.1.1.2"),
-        "acme-web2": IPv4Address("10.1.1.3"),
-        "globex-web1": IPv4Address("172.16.0.2"),
+        ("acme-web1", "default"): IPv4Address("10.1.1.2"),
+        ("acme-web2", "default"): IPv4Address("10.1.1.3"),
+        ("globex-web1", "default"): IPv4Address("172.16.0.2"),
     }
     assert leases.management_addresses == {
         "acme-east-router": IPv4Address("192.168.1.101"),
@@ -202,13 +204,36 @@ def test_a_pool_that_shrinks_below_its_leases_is_refused(tmp_path: Path) -> None
     )
 
 
+def test_a_second_network_takes_nothing_from_the_first(tmp_path: Path) -> None:
+    """Who sorts first, the network or the machine, does not count: whoever has something keeps it."""
+    first = run(tmp_path, {"acme": account("web1", "web2")})
+    two = account("web1", "web2")
+    two["guest_networks"] |= {"default": {**two["guest_networks"]["default"], "default": True}, "back": BACK}
+    two["machines"]["web1"]["guest_networks"] = ["back", "default"]
+    second = run(tmp_path, {"acme": two})
+    assert second.guest_vlans == first.guest_vlans | {("acme", "back", "p1"): 102}
+    assert second.guest_addresses == first.guest_addresses | {("acme-web1", "back"): IPv4Address("10.1.2.2")}
+    assert second.macs == first.macs | {
+        ("acme-east-router", "eth3"): "02:70:77:00:00:06",
+        ("acme-web1", "eth1"): "02:70:77:00:00:07",
+    }
+    assert run(tmp_path, {"acme": account("web1", "web2")}) == first
+
+
+BACK = {"zone": "east", "pod": "p1", "subnet": "10.1.2.0/24"}
+
+
+def run(directory: Path, accounts: Accounts) -> Leases:
+    return allocate(cloud(directory, accounts), preview=False, now=NOW).leases
+
+
 def test_guest_addresses_follow_their_subnet(tmp_path: Path) -> None:
     before = allocate(cloud(tmp_path, {"acme": account("web1", "web2")}), preview=False, now=NOW)
     moved = {"acme": account("web1", "web2", subnet="10.9.0.0/24")}
     after = allocate(cloud(tmp_path, moved), preview=False, now=NOW)
     assert after.leases.guest_addresses == {
-        "acme-web1": IPv4Address("10.9.0.2"),
-        "acme-web2": IPv4Address("10.9.0.3"),
+        ("acme-web1", "default"): IPv4Address("10.9.0.2"),
+        ("acme-web2", "default"): IPv4Address("10.9.0.3"),
     }
     assert after.leases.guest_vlans == before.leases.guest_vlans
     assert not allocate(cloud(tmp_path, moved), preview=False, now=NOW).changed

@@ -72,7 +72,7 @@ def addressed(**addresses: str | None) -> dict[str, Any]:
     """An account with machines that declare their addresses, or none."""
     declared = account(*addresses)
     for name, address in addresses.items():
-        declared["machines"][name]["address"] = address
+        declared["machines"][name]["addresses"] = {"default": address} if address else {}
     return declared
 
 
@@ -80,9 +80,9 @@ def test_a_machine_has_the_address_that_it_declares_and_others_get_what_is_left(
     declared = {"acme": addressed(a=None, b="10.1.1.2", c=None)}
     declared["acme"]["guest_networks"]["default"]["reserved"] = ["10.1.1.3", "10.1.1.4-10.1.1.10"]
     assert run(cloud(tmp_path, declared)).leases.guest_addresses == {
-        "acme-a": IPv4Address("10.1.1.11"),
-        "acme-b": IPv4Address("10.1.1.2"),
-        "acme-c": IPv4Address("10.1.1.12"),
+        ("acme-a", "default"): IPv4Address("10.1.1.11"),
+        ("acme-b", "default"): IPv4Address("10.1.1.2"),
+        ("acme-c", "default"): IPv4Address("10.1.1.12"),
     }
 
 
@@ -93,7 +93,7 @@ def test_a_declared_address_that_changes_is_had_at_once_and_the_old_one_is_relea
     first, second = (cloud(tmp_path, {"acme": addressed(a=address)}) for address in ("10.1.1.5", "10.1.1.6"))
     run(first)
     changed = run(second)
-    assert changed.leases.guest_addresses == {"acme-a": IPv4Address("10.1.1.6")}
+    assert changed.leases.guest_addresses == {("acme-a", "default"): IPv4Address("10.1.1.6")}
     assert [str(lease) for lease in changed.releasing] == [
         "guest_address acme/default 10.1.1.5 acme-a eth0 (releasing)"
     ]
@@ -105,7 +105,7 @@ def test_a_declared_address_that_changes_is_had_at_once_and_the_old_one_is_relea
 
     back = run(first)  # what it had may be had again while nobody else can have it
 
-    assert back.leases.guest_addresses == {"acme-a": IPv4Address("10.1.1.5")}
+    assert back.leases.guest_addresses == {("acme-a", "default"): IPv4Address("10.1.1.5")}
     assert addresses(first) == [
         "guest_address acme/default 10.1.1.5 acme-a eth0",
         "guest_address acme/default 10.1.1.6 acme-a eth0 (releasing)",
@@ -130,7 +130,7 @@ def test_a_machine_leaves_an_address_that_becomes_reserved(tmp_path: Path) -> No
     declared = {"acme": addressed(a=None)}
     run(cloud(tmp_path, declared))
     declared["acme"]["guest_networks"]["default"]["reserved"] = ["10.1.1.2-10.1.1.9"]
-    assert run(cloud(tmp_path, declared)).leases.guest_addresses == {"acme-a": IPv4Address("10.1.1.10")}
+    assert run(cloud(tmp_path, declared)).leases.guest_addresses == {("acme-a", "default"): IPv4Address("10.1.1.10")}
     assert not run(cloud(tmp_path, declared)).changed
 
 

@@ -128,7 +128,8 @@ def test_ten_thousand_machines_are_read_in_seconds(tmp_path: Path) -> None:
         f"account{number}": {
             "guest_networks": {"default": {"zone": "west"}},
             "machines": {
-                f"m{index}": {"guest_network": "default", "image": "debian", "offering": "small"} for index in range(10)
+                f"m{index}": {"guest_networks": ["default"], "image": "debian", "offering": "small"}
+                for index in range(10)
             },
         }
         for number in range(1000)

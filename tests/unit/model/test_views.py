@@ -25,10 +25,29 @@ def test_guest_networks_know_their_pod_also_where_it_is_left_out(cloud: Cloud) -
 
 def test_an_account_has_an_appliance_in_each_zone_of_its_networks(cloud: Cloud) -> None:
     assert [tuple(appliance) for appliance in views.appliances(cloud)] == [
-        ("acme-east-router", "acme", "east", "p1", "default", "router", "small"),
-        ("acme-west-router", "acme", "west", "p1", "far", "router", "small"),
-        ("globex-east-router", "globex", "east", "p2", "default", "router", "small"),
+        ("acme-east-router", "acme", "east", "p1", ("default",), "router", "small"),
+        ("acme-west-router", "acme", "west", "p1", ("far",), "router", "small"),
+        ("globex-east-router", "globex", "east", "p2", ("default",), "router", "small"),
     ]
+
+
+def test_nics_are_in_networks_in_order(cloud: Cloud) -> None:
+    appliance = next(domain for domain in views.domains(cloud) if domain.role == "routing_appliance")
+    serving = appliance._replace(guest_networks=("front", "back", "side"))
+    assert views.guest_nics(serving) == {"eth0": "front", "eth3": "back", "eth4": "side"}
+    assert views.nics(serving) == ["eth0", "eth1", "eth2", "eth3", "eth4"]
+    machine = appliance._replace(role="machine", guest_networks=("front", "back"))
+    assert views.guest_nics(machine) == {"eth0": "front", "eth1": "back"}
+    assert views.nics(machine) == ["eth0", "eth1"]
+
+
+def test_the_default_network_comes_first_whatever_it_is_called(cloud: Cloud) -> None:
+    acme = cloud.accounts["acme"]
+    network = acme.guest_networks["default"]
+    networks = {"a": network, "b": network.model_copy(update={"default": True}), "c": network}
+    accounts = {"acme": acme.model_copy(update={"guest_networks": networks, "machines": {}})}
+    (appliance,) = views.appliances(cloud.model_copy(update={"accounts": accounts}))
+    assert appliance.guest_networks == ("b", "a", "c")
 
 
 def test_domains_are_machines_and_appliances_by_name(cloud: Cloud) -> None:

@@ -28,6 +28,8 @@ def test_changes(file: Path) -> None:
             change["definition"] = "anew"
     assert changes == case["changes"]
     assert machines.restart_needed(survey, wanted) == case.get("restart_needed", [])
+    if "rewirable" in case:
+        assert sorted(machines.rewirable(survey, specified(case), BOOT_FILES)) == case["rewirable"]
 
 
 def test_a_new_machine_is_all_change() -> None:
@@ -36,6 +38,21 @@ def test_a_new_machine_is_all_change() -> None:
     assert wanted["machine"] | MACHINES["machine"]["machine"] == wanted["machine"]
     assert wanted["machine"]["running"]
     assert wanted["machine"]["autostart"]
+
+
+def test_a_nic_that_a_machine_did_not_let_go_counts_no_more_than_that_it_has_to_be_restarted() -> None:
+    case = MACHINES["machine"]
+    kept = {**case["machine"]["nics"][0], "name": "eth1", "device": "pw-77000007", "mac": "02:70:77:00:00:07"}
+    before = {**case["machine"], "nics": [*case["machine"]["nics"], kept]}
+    defined, live = (
+        libvirt_domain.domain_xml("machine", machine, case["boot_files"]) for machine in (case["machine"], before)
+    )
+    started_from = libvirt_domain.digest("machine", before, case["boot_files"])
+    state = {"machine": machines.describe(defined, live, autostart=True)}
+    survey = machines.Survey(state, {"machine": started_from}, frozenset())
+    wanted = machines.wanted(specified({"wanted": ["machine"]}), BOOT_FILES)
+    assert machines.plan(survey.state, wanted) == {}
+    assert machines.restart_needed(survey, wanted) == ["machine"]
 
 
 def test_only_machines_of_the_role() -> None:

@@ -11,6 +11,7 @@ from ansible_collections.podwright.cloud.plugins.module_utils import appliance_f
 
 CASES = Path(__file__).parents[2] / "cases" / "routing_appliance"
 APPLIANCE = yaml.safe_load((CASES / "appliance.yml").read_text())
+HOSTS = APPLIANCE["guest_networks"]["eth0"]["hosts"]
 GOLDEN = CASES / "golden"
 
 
@@ -70,8 +71,18 @@ def test_addresses_are_those_of_ipv4_in_order() -> None:
     assert routing_appliance.addresses(interfaces, shown) == {"addresses of eth0": "10.1.1.1/24 10.1.1.9/24"}
 
 
+def test_an_interface_that_is_to_come_has_no_address_yet() -> None:
+    interfaces = {"eth3": {"mac": "02:70:77:00:00:06", "addresses": ["10.1.2.1/24"]}}
+    shown = json.dumps([link("eth0", "02:70:77:00:00:01", "10.1.1.1/24")])
+    assert routing_appliance.addresses(interfaces, shown) == {"addresses of eth3": None}
+
+
 @pytest.mark.parametrize(
-    "links, found", [([], "no such interface"), ([link("eth0", "02:70:77:00:00:09")], "02:70:77:00:00:09")]
+    "links, found",
+    [
+        ([link("eth1", "02:70:77:00:00:01")], "eth1"),
+        ([link("eth0", "02:70:77:00:00:09")], "02:70:77:00:00:09"),
+    ],
 )
 def test_an_interface_with_another_mac_address_is_refused(links: list[dict[str, Any]], found: str) -> None:
     interfaces = {"eth0": APPLIANCE["interfaces"]["eth0"]}
@@ -98,7 +109,5 @@ def test_leases_of_declared_hosts_are_not_stale() -> None:
         "1795448536 02:70:77:00:00:09 10.1.1.9 * *\n"
         "duid 00:01:00:01\n"
     )
-    assert routing_appliance.stale_leases(APPLIANCE["dhcp"]["hosts"], leases) == (
-        "02:70:77:00:00:04 10.1.1.3\n02:70:77:00:00:09 10.1.1.9"
-    )
-    assert routing_appliance.stale_leases(APPLIANCE["dhcp"]["hosts"], "") is None
+    assert routing_appliance.stale_leases(HOSTS, leases) == ("02:70:77:00:00:04 10.1.1.3\n02:70:77:00:00:09 10.1.1.9")
+    assert routing_appliance.stale_leases(HOSTS, "") is None

@@ -67,6 +67,7 @@ def hypervisor(name: str, index: int) -> dict[str, Any]:
 
 def appliance(account: str) -> dict[str, Any]:
     hosts = [{"name": f"web{i}", "mac": mac(account, i), "address": f"10.1.1.{i + 1}"} for i in (1, 2)]
+    network = {"subnet": "10.1.1.0/24", "router": "10.1.1.1", "domain": f"default.{account}.example", "hosts": hosts}
     return {
         "kind": "routing_appliance",
         "zone": "east",
@@ -75,7 +76,8 @@ def appliance(account: str) -> dict[str, Any]:
         "management_address": "192.168.1.101",
         "appliance": {
             "interfaces": {"eth0": {"addresses": ["10.1.1.1/24"]}},
-            "dhcp": {"subnet": "10.1.1.0/24", "router": "10.1.1.1", "hosts": hosts},
+            "guest_networks": {"eth0": network},
+            "forwarding": [],
             "source_nat": {"address": PUBLIC[account]},
         },
     }
@@ -137,7 +139,7 @@ def good_answers() -> dict[str, Any]:
     return {
         host: {
             domain: {
-                "addresses": [addresses[domain]],
+                "addresses": addresses[domain],
                 "results": {probe.statement: 0 if probe.answered else 1 for probe in asked},
             }
             for domain, asked in domains.items()
@@ -220,7 +222,7 @@ def test_missing_source_nat_is_found():
 def test_watch_that_hears_nothing_at_all_is_found():
     frames = good_frames()
     frames["hv2"]["pw-acme-2"]["macs"] = {}
-    assert failed(frames, good_answers()) == [("acme-web1", "is heard by acme-web2 on hv2", "0 frames")]
+    assert failed(frames, good_answers()) == [("acme-web1", "eth0 is heard by acme-web2 on hv2", "0 frames")]
 
 
 def test_answer_from_a_forbidden_address_is_found():
@@ -271,3 +273,39 @@ def test_findings_are_in_a_stable_order():
     shuffled = dict(reversed(list(STATES.items())))
     first: list[Finding] = judge(STATES, good_frames(), good_answers(), GOOD_COMPARISONS)
     assert judge(shuffled, good_frames(), good_answers(), GOOD_COMPARISONS) == first
+
+
+def with_back_network(reached: bool) -> dict[str, Any]:
+    """acme with a second network, which web2 alone is in, and web1 may reach or not."""
+    states = copy.deepcopy(STATES)
+    states["hv2"]["network"]["segments"]["guest103"] = {"vlan": 103}
+    states["hv2"]["machines"]["acme-web2"]["nics"].append(nic("acme", 12, "eth1", "guest103"))
+    services = states["acme-east-router"]["appliance"]
+    hosts = [{"name": "web2", "mac": mac("acme", 12), "address": "10.1.2.2"}]
+    network = {"subnet": "10.1.2.0/24", "router": "10.1.2.1", "domain": "back.acme.example", "hosts": hosts}
+    services["guest_networks"]["eth3"] = network
+    services["forwarding"] = [{"from": "eth0", "to": "eth3"}] if reached else []
+    return states
+
+
+@pytest.mark.parametrize("reached", [False, True])
+def test_other_networks_of_an_account_are_reached_only_where_that_is_declared(reached: bool) -> None:
+    states = with_back_network(reached)
+    asked = {probe.statement: probe.answered for probe in probes(states)["hv1"]["acme-web1"]}
+    verb = "reaches" if reached else "does not reach"
+    assert asked[f"{verb} web2 of back (10.1.2.2)"] is reached
+    assert asked["does not reach the gateway of back (10.1.2.1)"] is False
+    assert not any("10.1.2." in statement for statement in _asked(states, "hv1", "globex-web1"))
+
+
+def test_a_machine_in_two_networks_asks_in_both() -> None:
+    states = with_back_network(False)
+    assert expected_addresses(states)["acme-web2"] == ["10.1.1.3", "10.1.2.2"]
+    asked = _asked(states, "hv2", "acme-web2")
+    assert {"reaches web1 (10.1.1.2)", "reaches its gateway (10.1.1.1)", "reaches its gateway (10.1.2.1)"} <= asked
+    assert "hears nobody at a free address (10.1.2.254)" in asked
+    assert not any("of back" in statement for statement in asked)
+
+
+def _asked(states: dict[str, Any], hypervisor: str, domain: str) -> set[str]:
+    return {probe.statement for probe in probes(states)[hypervisor][domain]}

@@ -13,7 +13,7 @@ import yaml
 
 from podwright.allocation.leases import Leases
 from podwright.model.cloud import Cloud
-from podwright.model.views import Domain, appliances, domains, guest_network_pods, guest_networks, routed
+from podwright.model.views import appliances, domains, guest_network_pods, guest_networks, nics, routed
 
 Declaration = dict[str, Any]
 Holder = TypeVar("Holder", bound=Hashable)
@@ -148,7 +148,7 @@ def made_declaration(zones: int, pods: int, hypervisors: int, backend: str = "li
 
 def account(zone: str, pod: str, machines: int, elsewhere: Mapping[int, str] | None = None) -> Declaration:
     """An account with one guest network; `elsewhere` are the pods of machines that are not in the network's."""
-    machine = {"guest_network": "default", "image": "tiny", "offering": "tiny"}
+    machine = {"guest_networks": ["default"], "image": "tiny", "offering": "tiny"}
     pods = {number: {"pod": name} for number, name in (elsewhere or {}).items()}
     return {
         "guest_networks": {"default": {"zone": zone, "pod": pod}},
@@ -169,7 +169,7 @@ def leases_for(cloud: Cloud, before: Leases = NO_LEASES) -> Leases:
     guest_vlans: dict[tuple[str, str, str], int] = {}
     vnis: dict[tuple[str, str], int] = {}
     subnets: dict[tuple[str, str], IPv4Network] = {}
-    addresses: dict[str, IPv4Address] = {}
+    addresses: dict[tuple[str, str], IPv4Address] = {}
     management: dict[str, IPv4Address] = {}
     public: dict[str, IPv4Address] = {}
     for zone_name, zone in sorted(cloud.zones.items()):
@@ -192,10 +192,11 @@ def leases_for(cloud: Cloud, before: Leases = NO_LEASES) -> Leases:
         key = (placed.account, placed.name)
         subnet = placed.network.subnet
         subnets[key] = IPv4Network("10.64.0.0/24") if subnet == "auto" else subnet
-        machines = [d.name for d in every_domain if d.role == "machine" and (d.account, d.guest_network) == key]
+        inside = [d for d in every_domain if d.account == placed.account and placed.name in d.guest_networks]
+        machines = [(d.name, placed.name) for d in inside if d.role == "machine"]
         addresses |= _grant(machines, before.guest_addresses, list(subnets[key].hosts())[1:])
-    nics = [(domain.name, nic) for domain in every_domain for nic in _nics(domain)]
-    macs = _grant(nics, before.macs, map(mac, range(1, 1 << 24)))
+    every_nic = [(domain.name, nic) for domain in every_domain for nic in nics(domain)]
+    macs = _grant(every_nic, before.macs, map(mac, range(1, 1 << 24)))
     return Leases(
         guest_vlans,
         subnets,
@@ -221,10 +222,6 @@ def _grant(holders: Iterable[Holder], before: Mapping[Holder, Value], pool: Iter
     taken = set(kept.values())
     free = (value for value in pool if value not in taken)
     return kept | {holder: next(free) for holder in holders if holder not in kept}
-
-
-def _nics(domain: Domain) -> list[str]:
-    return ["eth0"] if domain.role == "machine" else ["eth0", "eth1", "eth2"]
 
 
 def _placements(cloud: Cloud, before: Leases) -> dict[str, str]:

@@ -28,7 +28,19 @@ def declarations(draw: st.DrawFn) -> Declaration:
         pods = [f"p{number}" for number in range(pods_in_zone)]
         elsewhere = draw(st.dictionaries(st.integers(0, 3), st.sampled_from(pods), max_size=2))
         declaration["accounts"][name] = account(*place, draw(st.integers(0, 4)), elsewhere)
+        if draw(st.booleans()):
+            _add_network(draw, declaration["accounts"][name])
     return declaration
+
+
+def _add_network(draw: st.DrawFn, of_account: Declaration) -> None:
+    """Give an account a second network, with machines in either of both or in both."""
+    default = of_account["guest_networks"]["default"]
+    of_account["guest_networks"]["back"] = {**default, "subnet": "10.1.2.0/24", "reaches": ["default"]}
+    default["default"] = True
+    for machine in of_account["machines"].values():
+        nics = st.sampled_from([["default"], ["back"], ["default", "back"], ["back", "default"]])
+        machine["guest_networks"] = draw(nics)
 
 
 def states_of(declaration: Declaration) -> dict[str, Any]:
@@ -168,13 +180,18 @@ def changed(old: dict[str, State], new: dict[str, State]) -> set[str]:
 
 
 def shuffled(value: Any, random: Any) -> Any:
-    """The same declaration, its mappings and cables written in another order."""
+    """The same declaration, its mappings and cables written in another order; that of a machine's NICs counts."""
     if isinstance(value, list):
         items = [list(random.sample(item, len(item))) if isinstance(item, list) else item for item in value]
         return random.sample(items, len(items))
     if isinstance(value, dict):
-        return {key: shuffled(value[key], random) for key in random.sample(list(value), len(value))}
+        keys = random.sample(list(value), len(value))
+        return {key: value[key] if _is_nics(key, value) else shuffled(value[key], random) for key in keys}
     return value
+
+
+def _is_nics(key: str, holder: Declaration) -> bool:
+    return key == "guest_networks" and isinstance(holder[key], list)
 
 
 def of_kind(states: dict[str, Any], kind: str) -> list[Any]:

@@ -70,10 +70,11 @@ def lab_in_one_pod() -> Declaration:
 def pinned_lab() -> Declaration:
     """The lab with acme on hypervisor 1 alone and globex on hypervisor 2."""
     declaration = lab_declaration()
+    declaration["accounts"]["acme"]["guest_networks"].pop("inner")
     for name, hypervisor in (("acme", "east-p1-hv1"), ("globex", "east-p1-hv2")):
         declaration["accounts"][name]["machines"] = {
             "web1": {
-                "guest_network": "default",
+                "guest_networks": ["default"],
                 "image": "tiny",
                 "offering": "tiny",
                 "hypervisor": hypervisor,
@@ -128,7 +129,8 @@ def test_generated_clouds_prove_clean(declaration: Declaration) -> None:
     proof = prove(cloud, files)
     assert proof.findings == ()
     assert proof.devices == len(files)
-    assert proof.owners.get("account", 0) == len(declaration["accounts"])
+    networks = [network for each in declaration["accounts"].values() for network in each["guest_networks"]]
+    assert proof.owners.get("account", 0) == len(networks)
 
 
 @ROUNDS
@@ -278,7 +280,7 @@ def test_vlan_missing_between_the_pod_switches() -> None:
     cloud = cloud_of(lab_in_one_pod())
     files = rendered(cloud)
     for device in ("east-p1-sw1", "east-p1-sw2"):
-        edit_switch(files, device, with_port("swp3", tagged=frozenset({10, 20, 30, 102})))
+        edit_switch(files, device, with_port("swp3", tagged=frozenset({10, 20, 30, 102, 103})))
     (torn,) = findings(cloud, files)
     assert (torn.claim, torn.path[-1]) == ("joined", "ends: the others are not behind it")
     assert "account acme/default" in torn.statement
@@ -313,6 +315,18 @@ def test_segment_bridged_into_management() -> None:
         and f"{hypervisor} bond0.10" in finding.path
         for finding in shared
     )
+
+
+def test_two_networks_of_an_account_are_apart() -> None:
+    """The NICs of a machine that is in both are known by their order."""
+    cloud = cloud_of(lab_declaration())
+    files = rendered(cloud)
+    (hypervisor,) = [device for device, its in files.items() if DOMAIN.format("acme-db1") in its]
+    swap = (('"guest101"', '"other"'), ('"guest102"', '"guest101"'), ('"other"', '"guest102"'))
+    edit(files, hypervisor, DOMAIN.format("acme-db1"), *swap)
+    assert {found.statement for found in findings(cloud, files) if found.claim == "apart"} == {
+        "account acme/default and account acme/inner share a segment"
+    }
 
 
 def test_machine_in_the_bridge_of_management() -> None:
@@ -355,8 +369,10 @@ def test_vlans_without_tags_that_differ_at_the_ends_of_a_cable() -> None:
     """IEEE 802.1Q: what leaves VLAN 101 without a tag arrives in the VLAN of the other port."""
     cloud = cloud_of(lab_declaration())
     files = rendered(cloud)
-    for device, vlan in (("east-p1-sw1", 101), ("east-p1-sw2", 102)):
-        edit_switch(files, device, with_port("swp3", tagged=frozenset({10, 20, 30, 101, 102} - {vlan}), untagged=vlan))
+    for device, vlan in (("east-p1-sw1", 101), ("east-p1-sw2", 103)):
+        edit_switch(
+            files, device, with_port("swp3", tagged=frozenset({10, 20, 30, 101, 102, 103} - {vlan}), untagged=vlan)
+        )
     (shared,) = [finding for finding in findings(cloud, files) if finding.claim == "apart"]
     assert "account acme/default and account globex/default" in shared.statement
     assert {"east-p1-sw1 swp3", "east-p1-sw2 swp3"} <= set(shared.path)
@@ -531,9 +547,9 @@ def test_command_proves_what_was_rendered_or_collected(tmp_path: Path) -> None:
     shutil.copytree(directory, collected, ignore=shutil.ignore_patterns("index.json"))
     file = next(collected.glob(f"*/{DOMAIN.format('acme-web1')}"))
     hypervisor = file.relative_to(collected).parts[0]
-    file.write_text(file.read_text().replace("guest101", "guest102"))
+    file.write_text(file.read_text().replace("guest101", "guest103"))
     refuted = podwright("-i", cloud_file, "--configurations", collected)
     assert refuted.exit_code == 2
     assert "apart: account acme/default and account globex/default share a segment\n" in refuted.stdout
     assert "    acme-web1 02:70:77:" in refuted.stdout
-    assert f"\n    -> {hypervisor} guest102\n" in refuted.stdout
+    assert f"\n    -> {hypervisor} guest103\n" in refuted.stdout

@@ -56,7 +56,9 @@ def test_account_that_left_is_told_in_the_syntax_of_each_device(cloud_file: Path
     comparison = compare(without(cloud_file, "globex"), "HEAD")
     assert comparison.fate("globex-east-router") == "removed"
     switch = comparison.differences["east-p1-sw1"]["running-config"]
-    assert "-            <trunk-vlans>101..102</trunk-vlans>\n+            <trunk-vlans>101</trunk-vlans>\n" in switch
+    assert (
+        "-            <trunk-vlans>101..103</trunk-vlans>\n+            <trunk-vlans>101..102</trunk-vlans>\n" in switch
+    )
     # A trunk keeps the VLANs of the others, and nothing of theirs is told.
     assert not any(device.startswith("acme") for device in comparison.differences)
     changed = comparison.differences["east-p1-hv1"]
@@ -78,12 +80,12 @@ def test_account_that_came_takes_nothing_of_the_others(cloud_file: Path, deploye
 
 
 def test_leases_of_today_hold_for_both(cloud_file: Path) -> None:
-    """VLAN 101 was acme's and is given up: globex keeps 102, and what came later keeps its own."""
+    """What came first keeps its VLAN ids, 101 to 103, and what came later has its own."""
     plan_cloud(cloud_file, preview=False)
     plan_cloud(with_account(cloud_file, "initech"), preview=False)
     differing = compare(cloud_file, "HEAD")
     assert differing.fate("initech-east-router") == "added"
-    assert '+  "tag": 103,' in differing.differences["east-p1-hv1"]["openvswitch.json"]
+    assert '+  "tag": 104,' in differing.differences["east-p1-hv1"]["openvswitch.json"]
 
 
 def test_nothing_is_written(cloud_file: Path) -> None:
