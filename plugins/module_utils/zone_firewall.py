@@ -22,7 +22,8 @@ from ansible_collections.podwright.cloud.plugins.module_utils import (
     services,
     virtual_routers,
 )
-from ansible_collections.podwright.cloud.plugins.module_utils.flat_state import Differences, State, file_texts
+from ansible_collections.podwright.cloud.plugins.module_utils.flat_state import Differences, State
+from ansible_collections.podwright.cloud.plugins.module_utils.transaction import WayBack, carry_out
 
 RULES_UNIT = "podwright-zone-firewall.service"
 RULES_FILE = "/etc/podwright/zone-firewall.nft"
@@ -127,13 +128,8 @@ def apply(firewall: Firewall, keys: ipsec.Keys, differences: Differences, rollba
         RuntimeError: A program failed.
     """
     steps = actions(differences)
-    with change_marker.under_way(_PART):
-        if may_cut_off(steps):
-            rollback.arm(differences, _IN_FORCE, rollback_after_s)
-        managed_files.write(file_texts(differences))
-        for step in steps:
-            _take(step, firewall, keys)
-    return rollback.is_armed()
+    way_back = WayBack(_IN_FORCE, rollback_after_s) if may_cut_off(steps) else None
+    return carry_out(_PART, differences, steps, lambda step: _take(step, firewall, keys), way_back)
 
 
 # How files that were put back come into force. A firewall that had none of ours forwards nothing.

@@ -20,7 +20,8 @@ from ansible_collections.podwright.cloud.plugins.module_utils import (
     services,
     virtual_routers,
 )
-from ansible_collections.podwright.cloud.plugins.module_utils.flat_state import Differences, State, file_texts
+from ansible_collections.podwright.cloud.plugins.module_utils.flat_state import Differences, State
+from ansible_collections.podwright.cloud.plugins.module_utils.transaction import carry_out
 
 KEEPALIVED_UNIT = virtual_routers.UNIT
 RULES_UNIT = "podwright-zone-gateway.service"
@@ -96,10 +97,7 @@ def apply(differences: Differences) -> None:
         RuntimeError: A program refuses its new file, and nothing was changed; or one failed.
     """
     _validate(differences)
-    with change_marker.under_way(_PART):
-        managed_files.write(file_texts(differences))
-        for step in actions(differences):
-            _take(step)
+    carry_out(_PART, differences, actions(differences), _take)
 
 
 def keepalived(gateway: Gateway) -> str:
