@@ -26,7 +26,7 @@ def carry_out(
     steps: Iterable[str],
     take: Callable[[str], None],
     way_back: WayBack | None = None,
-    secret_files: Collection[str] = (),
+    written_by_steps: Collection[str] = (),
 ) -> bool:
     """Make the changes; run again after a crash, it does what the crash left out.
 
@@ -36,7 +36,7 @@ def carry_out(
         steps: What that takes once the files are written, in this order.
         take: Takes a step.
         way_back: For a change that could cut the controller off.
-        secret_files: Files of which `differences` have no more than may be told: a step writes them.
+        written_by_steps: Files that are left to the steps.
 
     Returns:
         Whether a change waits for `rollback.CONFIRM`.
@@ -46,9 +46,9 @@ def carry_out(
     """
     with change_marker.under_way(part):
         if way_back is not None:
-            rollback.arm(differences, secret_files, *way_back)
+            rollback.arm(differences, written_by_steps, *way_back)
         files = file_texts(differences)
-        managed_files.write({path: text for path, text in files.items() if path not in secret_files})
+        managed_files.write({path: text for path, text in files.items() if path not in written_by_steps})
         for step in steps:
             take(step)
     return rollback.is_armed()

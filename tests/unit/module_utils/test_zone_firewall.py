@@ -107,7 +107,7 @@ def test_a_run_that_ends_in_the_middle_is_made_good(tmp_path: Path, monkeypatch:
     desired = zone_firewall.desired(FIREWALL, "process")
 
     with pytest.raises(FileNotFoundError):
-        zone_firewall.apply(FIREWALL, KEYS, {"packet filter": (None, "as loaded")}, 60)
+        zone_firewall.apply(FIREWALL, KEYS, None, {"packet filter": (None, "as loaded")}, 60)
 
     differences = flat_state.compare(desired, desired | change_marker.read("zone-firewall"))
     steps = zone_firewall.actions(differences)
