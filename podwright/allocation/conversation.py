@@ -140,10 +140,13 @@ class Conversation:
 
 
 def begin(connection: Connection) -> None:
-    """Begin a transaction with SQLite, if none has begun; one that writes takes its lock now, or waits for it."""
+    """Begin a transaction with SQLite, if none has begun; one that may write waits for its turn now."""
     driver: Any = connection.connection.driver_connection
     if not driver.in_transaction:
-        driver.execute("BEGIN" if connection.get_execution_options().get(READS) else "BEGIN IMMEDIATE")
+        if connection.get_execution_options().get(READS):
+            driver.execute("BEGIN")
+        else:
+            driver.begin_writing()
 
 
 def _say_to_sqlite(driver: Any, said: Sequence[Said], commit: bool) -> list[list[Row]]:

@@ -33,6 +33,7 @@ from podwright.allocation.conversation import READS, Conversation, begin
 from podwright.allocation.history import Run, this_run
 from podwright.allocation.repository import Repository
 from podwright.allocation.schema import LEASE, METADATA, SCHEMA_VERSION, SQLITE_STATISTICS, VERSION
+from podwright.allocation.turns import TurnTaking
 from podwright.errors import AllocationError, DatabaseError
 
 Result = TypeVar("Result")
@@ -288,7 +289,7 @@ def _sqlite(url: URL) -> Engine:
         Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
     # The driver must not begin transactions by itself, which it does late and deferred: two controllers
     # could both read before either writes.
-    connect_args = {"timeout": BUSY_TIMEOUT_S, "isolation_level": None}
+    connect_args = {"timeout": BUSY_TIMEOUT_S, "isolation_level": None, "factory": TurnTaking}
     engine = create_engine(url, poolclass=NullPool, connect_args=connect_args)
 
     @event.listens_for(engine, "begin")

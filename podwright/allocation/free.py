@@ -55,18 +55,18 @@ class FreeValues:
         for each in sorted(self._before.values() if ranges is None else ranges, reverse=True):
             self._sections[each.section].append((-each.last, each.first))
 
-    def take_lowest(self, sections: Iterable[str]) -> int | None:
-        """Take the lowest free value of the first section that has one; None when all are empty."""
+    def take_lowest(self, sections: Iterable[str], count: int = 1) -> list[int]:
+        """Take the lowest free values of the first section, then of the next; fewer than `count` if all are empty."""
+        taken: list[int] = []
         for section in sections:
             ranges = self._sections.get(section)
-            if ranges:
-                minus_last, first = ranges[-1]
-                if first == -minus_last:
-                    ranges.pop()
-                else:
-                    ranges[-1] = (minus_last, first + 1)
-                return first
-        return None
+            while ranges and len(taken) < count:
+                minus_last, first = ranges.pop()
+                end = min(first + count - len(taken), 1 - minus_last)
+                taken += range(first, end)
+                if end <= -minus_last:
+                    ranges.append((minus_last, end))
+        return taken
 
     def take(self, value: int) -> bool:
         """Take this value; False when it is not free."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
 from typing import Literal, NamedTuple
 
 from podwright.allocation.free import FreeValues
@@ -112,7 +114,8 @@ def grant(
         now: the time to go by (Unix time, s).
     """
     granted = Granted(pool)
-    requests = list(dict.fromkeys(requests))
+    requests = list(dict.fromkeys(requests))  # in their order: it is sorted in no time when it was before
+    granted.asked = {request[:2] for request in requests}
     leases = _without_facts_of_old(granted, list(leases), free, requests, cloud)
     had = {(lease.holder, lease.purpose): lease for lease in leases if not lease.superseded}
     taken = {lease.value: lease for lease in leases}
@@ -120,8 +123,7 @@ def grant(
     fixed = sorted(request for request in requests if request.fixed is not None)
     others = sorted(request for request in requests if request.fixed is None)
     for request in (*fixed, *others):
-        key = (request.holder, request.purpose)
-        granted.asked.add(key)
+        key = request[:2]
         lease = granted.leases.get(key)
         if lease is None and (before := had.get(key)) is not None:
             if _gives_way(pool, before, request, cloud):
@@ -134,12 +136,11 @@ def grant(
             _grant_fixed(granted, request, taken, free, cloud, now)
         else:
             waiting.append(request)
-    for request in waiting:
-        value = free.take_lowest(request.sections)
-        if value is None:
-            granted.unserved.append(request)
-        else:
-            _lease(granted, request, value, cloud, now)
+    for sections, group in groupby(waiting, key=attrgetter("sections")):
+        alike = list(group)
+        values = free.take_lowest(sections, len(alike))
+        _lease_all(granted, zip(alike, values, strict=False), cloud, now)
+        granted.unserved += alike[len(values) :]
     return granted
 
 
@@ -234,15 +235,16 @@ def _grant_fixed(
     else:
         if not free.take(value):
             raise AssertionError(f"{pool.name} {pool.scope}: {value} is neither leased nor free")
-        taken[value] = _lease(granted, request, value, cloud, now)
+        _lease_all(granted, [(request, value)], cloud, now)
+        taken[value] = granted.leases[request.holder, request.purpose]
 
 
-def _lease(granted: Granted, request: Request, value: int, cloud: str | None, now: int) -> Lease:
-    pool = granted.pool
-    lease = Lease(pool.name, pool.scope, value, request.holder, request.purpose, cloud, now)
-    granted.leases[request.holder, request.purpose] = lease
-    granted.changes.append(LeaseChange(None, lease))
-    return lease
+def _lease_all(granted: Granted, given: Iterable[tuple[Request, int]], cloud: str | None, now: int) -> None:
+    """Give each its value; there may be 100,000 of them."""
+    name, scope, leases = granted.pool.name, granted.pool.scope, granted.leases
+    for (holder, purpose, *_), value in given:
+        leases[holder, purpose] = lease = Lease(name, scope, value, holder, purpose, cloud, now)
+        granted.changes.append(LeaseChange(None, lease))
 
 
 def exhausted(granted: Granted, leases: Iterable[Lease], given_up: Iterable[Lease] = ()) -> str:

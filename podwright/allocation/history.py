@@ -69,16 +69,15 @@ def this_run(command: str) -> Run:
     return Run(operator[:64], socket.gethostname()[:255], command[:191])
 
 
-def entries(changes: Iterable[Change], at: int) -> Iterator[tuple[Any, ...]]:
-    """The events of changes of leases, placements and volumes, as plain tuples: there may be 100,000."""
+def entries(changes: Iterable[Change], run: int, at: int) -> Iterator[tuple[Any, ...]]:
+    """Changes of leases, placements, volumes as plain rows, for there may be 100,000: a run's number and an event."""
     for before, after in changes:
         record = after or before
-        assert record is not None
-        was, is_now = before and _standing(before), after and _standing(after)
         if isinstance(record, Lease):
-            yield (at, *record[:5], was, is_now)
-        else:
-            yield (at, record.pool, record.scope, None, record.domain, record.where, was, is_now)
+            yield (run, at, *record[:5], before and before.state, after and after.state)
+        elif record is not None:
+            was, is_now = before and _standing(before), after and _standing(after)
+            yield (run, at, record.pool, record.scope, None, record.domain, record.where, was, is_now)
 
 
 def _standing(record: Record) -> str:

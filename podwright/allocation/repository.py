@@ -52,8 +52,7 @@ class Repository:
             What the pool was last declared to hold; None when it never was.
         """
         key = {"the_pool": pool, "the_scope": scope}
-        locks = [(sql.LOCK_ONE, key)] if self._locks else []
-        [*_, rows] = self._conversation.ask(*locks, (sql.ENTERED, {**key, "now": now, "the_holder": holder}))
+        rows = self._entered(key, {**key, "now": now, "the_holder": holder})
         for declared, some_have_rested, has_some, last, first in rows:
             if some_have_rested:
                 break
@@ -62,6 +61,17 @@ class Repository:
             return str(declared)
         self._free_expired(self._ask(sql.EXPIRED_IN, {**key, "now": now}), now)
         return str(rows[0][0]) if rows else None
+
+    def _entered(self, key: Parameters, asked: Parameters) -> list[Row]:
+        """A pool's row, and what is read beside it once the row is locked."""
+        if self._conversation.dialect == "postgresql":
+            rows = self._ask(sql.LOCKED_AND_ENTERED, asked)
+            if all(is_of_now for *_, is_of_now in rows):
+                return [row[:-1] for row in rows]
+        elif self._locks:
+            [_, rows] = self._conversation.ask((sql.LOCK_ONE, key), (sql.ENTERED, asked))
+            return rows
+        return self._ask(sql.ENTERED, asked)
 
     def lock_all(self) -> None:
         """Keep other controllers from leasing from any pool that there is."""
@@ -98,7 +108,8 @@ class Repository:
         self._write(sql.INSERT_POOL, new)
         self._write(sql.DECLARE, changed)
         if events:
-            self._record(events, now)
+            number = self._number_of_run(now)
+            self._write(sql.INSERT_HISTORY, [(number, *event) for event in events])
 
     def free_ranges(self) -> dict[tuple[str, str], list[FreeRange]]:
         """Every free range, by pool and scope."""
@@ -314,7 +325,7 @@ class Repository:
             self._conversation.tell(sql.COUNT_LEASES, [{}])
         changes: list[Change] = [*leases, *placements, *volumes]
         if changes:
-            self._record(entries(changes, now), now)
+            self._write(sql.INSERT_HISTORY, list(entries(changes, self._number_of_run(now), now)))
 
     def _save(self, table: Table, changes: Iterable[Change]) -> None:
         gone, changed, new = [], [], []
@@ -330,13 +341,14 @@ class Repository:
         self._write(statements.update, [statements.key(row) | statements.rest(row) for row in changed])
         self._write(statements.insert, new)
 
-    def _record(self, events: Iterable[Row], now: int) -> None:
+    def _number_of_run(self, now: int) -> int:
+        """The number of this run, which is written down with the first change that it makes."""
         run, number = self.run
         if number is None:
             inserted = self._conversation.aside().execute(insert(RUN), {"at": now, **run._asdict()})
-            number = inserted.inserted_primary_key[0]  # type: ignore[index]
+            number = int(inserted.inserted_primary_key[0])  # type: ignore[index]
             self.run = (run, number)
-        self._write(sql.INSERT_HISTORY, [(number, *event) for event in events])
+        return number
 
     def _ask(self, statement: Statement, parameters: Parameters) -> list[Row]:
         [rows] = self._conversation.ask((statement, parameters))

@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import Dialect
 
-SCHEMA_VERSION = "0005"
+SCHEMA_VERSION = "0006"
 
 METADATA = MetaData()
 
@@ -43,6 +43,14 @@ def _text() -> Text:
 def _in_a_pool() -> tuple[Column[Any], Column[Any]]:
     """Which pool a row is of."""
     return Column("pool", _words(32), nullable=False), Column("scope", _words(191), nullable=False)
+
+
+def _in_a_state(name: str, *states: str) -> CheckConstraint:
+    """What `state` may be: not as a list (`in`), of which SQLite makes a table for each row that it checks.
+
+    `EXPLAIN INSERT` shows that (OpenEphemeral, SQLite 3.40); it took a quarter of the time of a row.
+    """
+    return CheckConstraint(" or ".join(f"state = '{state}'" for state in states), name=name)
 
 
 def _of_a_domain(*own: Column[Any]) -> tuple[Column[Any], ...]:
@@ -94,7 +102,7 @@ LEASE = Table(
     Column("until", BigInteger),
     Column("superseded", BigInteger, nullable=False),
     PrimaryKeyConstraint("pool", "scope", "value"),
-    CheckConstraint("state in ('held', 'releasing', 'quarantine')", name="known_state"),
+    _in_a_state("known_state", "held", "releasing", "quarantine"),
     CheckConstraint("(state = 'quarantine') = (until is not null)", name="only_quarantine_ends"),
     CheckConstraint("superseded = 0 or (superseded = value and state <> 'held')", name="superseded_is_not_held"),
     sqlite_with_rowid=False,
@@ -145,7 +153,7 @@ PLACEMENT = Table(
         Column("storage_iops", Integer, nullable=False),
     ),
     PrimaryKeyConstraint("scope", "domain", "hypervisor"),
-    CheckConstraint("state in ('held', 'releasing')", name="known_placement_state"),
+    _in_a_state("known_placement_state", "held", "releasing"),
     sqlite_with_rowid=False,
 )
 # A domain runs once. (MariaDB has no such index; there the lock of the pod's pool alone sees to it.)
@@ -169,7 +177,7 @@ VOLUME = Table(
         Column("account", _words(63), nullable=False),
     ),
     PrimaryKeyConstraint("scope", "domain"),
-    CheckConstraint("state in ('held', 'releasing')", name="known_volume_state"),
+    _in_a_state("known_volume_state", "held", "releasing"),
     sqlite_with_rowid=False,
 )
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from typing import Any
 
-from sqlalchemy import BindParameter, Integer, Table, and_, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import BindParameter, Integer, Table, bindparam, delete, insert, select, text, update
 
 from podwright.allocation.changes import Record
 from podwright.allocation.conversation import Question
@@ -59,8 +59,10 @@ def _of_any(statements: Mapping[int, Statement], pool: Pool, wanted: Sequence[st
 
 
 def row_of(table: Table, record: Record | None) -> Row:
-    """A record as a row of its table."""
-    return record if isinstance(record, Lease) else tuple(getattr(record, column.name) for column in table.columns)
+    """A record as a row of its table: a plain tuple, which SQLite's driver reads faster than one with names."""
+    return (
+        tuple(record) if isinstance(record, Lease) else tuple(getattr(record, column.name) for column in table.columns)
+    )
 
 
 class Changes:
@@ -92,7 +94,9 @@ CHANGES = {table.name: Changes(table) for table in (LEASE, PLACEMENT, VOLUME)}
 INSERT_POOL, INSERT_FREE_RANGE, INSERT_DEVICE = (Statement(insert(table)) for table in (POOL, FREE_RANGE, DEVICE))
 # Rows are counted by the database.
 INSERT_HISTORY = Statement(
-    insert(HISTORY).values({column.name: bindparam(column.name) for column in HISTORY.columns if column.name != "id"})
+    insert(HISTORY)
+    .values({column.name: bindparam(column.name) for column in HISTORY.columns if column.name != "id"})
+    .inline()  # nobody asks for the numbers
 )
 INSERT_RUN = Statement(insert(RUN).values({column.name: bindparam(column.name) for column in RUN.columns}))
 DELETE_DEVICE = Statement(
@@ -132,14 +136,23 @@ _this_range = (*_in_section, FREE_RANGE.c.last == bindparam("the_last"))
 FREE_DELETE = Statement(delete(FREE_RANGE).where(*_this_range))
 FREE_UPDATE = Statement(update(FREE_RANGE).where(*_this_range).values(first=bindparam("new_first")))
 
-# Of the pool whose row it is read beside.
+# What is read beside a pool's row.
 _its_leases = select(LEASE.c.value).where(LEASE.c.pool == POOL.c.pool, LEASE.c.scope == POOL.c.scope)
 _has_rested = _its_leases.where(LEASE.c.until <= bindparam("now")).correlate(POOL).exists()
 _has_some = _its_leases.where(LEASE.c.holder == bindparam("the_holder")).correlate(POOL).exists()
 _its_shared = (FREE_RANGE.c.pool == POOL.c.pool, FREE_RANGE.c.scope == POOL.c.scope, FREE_RANGE.c.section == SHARED)
-_lowest = select(func.min(FREE_RANGE.c.last)).where(*_its_shared).correlate(POOL).scalar_subquery()
-ENTERED = Statement(
-    select(POOL.c.declared, _has_rested, _has_some, FREE_RANGE.c.last, FREE_RANGE.c.first)
-    .select_from(POOL.outerjoin(FREE_RANGE, and_(*_its_shared, FREE_RANGE.c.last == _lowest)))
-    .where(*_of_pool)
+_last, _first = (
+    select(column).where(*_its_shared).order_by(FREE_RANGE.c.last).limit(1).correlate(POOL).scalar_subquery()
+    for column in (FREE_RANGE.c.last, FREE_RANGE.c.first)
+)
+_beside = (POOL.c.declared, _has_rested, _has_some, _last, _first)
+ENTERED = Statement(select(*_beside).where(*_of_pool))
+
+# PostgreSQL locks and reads in one statement. If it waited for the row, what it read is of before that: the revision
+# tells (https://www.postgresql.org/docs/15/transaction-iso.html, 13.2.1).
+_then = POOL.alias()
+_revision_then = select(_then.c.revision).where(_then.c.pool == POOL.c.pool, _then.c.scope == POOL.c.scope)
+_is_of_now = POOL.c.revision == _revision_then.correlate(POOL).scalar_subquery() + 1
+LOCKED_AND_ENTERED = Statement(
+    update(POOL).where(*_of_pool).values(revision=POOL.c.revision + 1).returning(*_beside, _is_of_now)
 )

@@ -39,7 +39,10 @@ class Statement:
         compiled: Any = self._statement.compile(dialect=dialect)
         constants = {name: value for name, value in compiled.params.items() if value is not None}
         names = list(compiled.params)
-        writes = str(self._statement.table) if isinstance(self._statement, UpdateBase) else None
+        statement = self._statement
+        writes = None
+        if isinstance(statement, UpdateBase) and not statement.exported_columns:
+            writes = str(statement.table)
         return Compiled(
             str(compiled), compiled.positiontup, names, constants, writes, isinstance(self._statement, Insert)
         )
@@ -56,7 +59,7 @@ class Compiled(NamedTuple):
     constants: Parameters
     """Parameters that SQLAlchemy added"""
     writes: str | None
-    """The table that it writes to"""
+    """The table that it writes to, if it does nothing else"""
     adds: bool
     """Whether it is an INSERT"""
 

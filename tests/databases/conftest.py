@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.databases.servers import GaleraCluster, MariaDb, PostgreSql
+from tests.databases.galera import GaleraCluster
+from tests.databases.servers import MariaDb, PostgreSql
 
 
 @pytest.fixture(scope="session")

@@ -17,14 +17,14 @@ import subprocess
 import tempfile
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from random import SystemRandom
 from typing import ClassVar, Self
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
@@ -32,7 +32,7 @@ ADDRESS = "127.0.0.1"
 DATABASE = "leases"
 USER = "leases"
 
-_START_TIMEOUT_S = 90.0
+START_TIMEOUT_S = 90.0
 _STOP_TIMEOUT_S = 30.0
 _CHILDREN_TIMEOUT_S = 10.0
 _POLL_S = 0.05
@@ -105,13 +105,13 @@ class Server(ABC):
         Raises:
             RuntimeError: It ended, or does not answer in time; the text has the end of its log.
         """
-        if not _await(lambda: not self.running or self.answers(), _START_TIMEOUT_S):
-            raise RuntimeError(f"{type(self).__name__} does not answer after {_START_TIMEOUT_S} s:\n{self._log_end()}")
+        if not wait_until(lambda: not self.running or self.answers(), START_TIMEOUT_S):
+            raise RuntimeError(f"{type(self).__name__} does not answer after {START_TIMEOUT_S} s:\n{self._log_end()}")
         if not self.running:
             raise RuntimeError(f"{type(self).__name__} ended while it started:\n{self._log_end()}")
 
     def answers(self) -> bool:
-        return _answer(self.url, "SELECT 1") == 1
+        return answer(self.url, "SELECT 1") == 1
 
     def kill(self) -> None:
         """End the server's process as a power failure would, and wait until its children have gone as well."""
@@ -172,7 +172,7 @@ class Server(ABC):
             text=True,
             cwd=self.directory,
             env=self._environment,
-            timeout=_START_TIMEOUT_S,
+            timeout=START_TIMEOUT_S,
         )
         assert done.returncode == 0, f"{command[0]} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
         return done.stdout
@@ -197,10 +197,10 @@ class Server(ABC):
         process, self._process = self._process, None
         assert process is not None
         process.wait(_STOP_TIMEOUT_S)
-        if not _await(lambda: not _members(process.pid, self.directory), _CHILDREN_TIMEOUT_S):
+        if not wait_until(lambda: not _members(process.pid, self.directory), _CHILDREN_TIMEOUT_S):
             for member in _members(process.pid, self.directory):
                 os.kill(member, signal.SIGKILL)
-            assert _await(lambda: not _members(process.pid, self.directory), _CHILDREN_TIMEOUT_S)
+            assert wait_until(lambda: not _members(process.pid, self.directory), _CHILDREN_TIMEOUT_S)
 
     def _remove(self) -> None:
         try:
@@ -313,131 +313,6 @@ class PostgreSql(Server):
         }
 
 
-class GaleraNode(MariaDb):
-    """One member of a Galera cluster."""
-
-    def __init__(self, index: int, ports: list[int], peers: list[int], password: str) -> None:
-        """Take ports for clients, replication, incremental and whole state transfers; `peers` replicate as well."""
-        port, self._replication_port, self._incremental_port, self._transfer_port = ports
-        super().__init__(port, password)
-        self.index = index
-        self._peers = peers
-
-    def answers(self) -> bool:
-        """See that the node has caught up with a majority: others refuse statements, or lag."""
-        statement = (
-            "SELECT variable_value FROM information_schema.global_status"
-            " WHERE variable_name = 'wsrep_local_state_comment'"
-        )
-        return _answer(self.url, statement) == "Synced"
-
-    def _make_data(self) -> None:
-        """Make the first node's data; the others get a copy of the state when they join."""
-        if self.index == 0:
-            super()._make_data()
-        else:
-            self._configure()
-            self.data.mkdir(mode=0o700)
-            shutil.chown(self.data, self.account, self.account)
-
-    def _command(self) -> list[str]:
-        return [*super()._command(), *self._position(), *(["--wsrep-new-cluster"] if self.founds() else [])]
-
-    def founds(self) -> bool:
-        """Whether the node begins the cluster: the first one does, and later the one that was stopped last."""
-        state = self.data / "grastate.dat"
-        return "safe_to_bootstrap: 1" in state.read_text() if state.exists() else self.index == 0
-
-    def _position(self) -> list[str]:
-        """What the distribution's unit passes: how far InnoDB is, for a node that was killed did not write it down."""
-        if not (self.data / "grastate.dat").exists():
-            return []
-        return self._run("galera_recovery", f"--defaults-file={self._configuration}").split()
-
-    def _options(self) -> dict[str, str | int]:
-        peers = ",".join(f"{ADDRESS}:{port}" for port in self._peers)
-        provider = {
-            "gmcast.listen_addr": f"tcp://{ADDRESS}:{self._replication_port}",
-            "ist.recv_addr": f"{ADDRESS}:{self._incremental_port}",
-            "gcache.size": "32M",
-        }
-        return super()._options() | {
-            "binlog_format": "ROW",
-            "default_storage_engine": "InnoDB",
-            "innodb_autoinc_lock_mode": 2,
-            "wsrep_on": "ON",
-            "wsrep_provider": "/usr/lib/galera/libgalera_smm.so",
-            "wsrep_provider_options": '"' + ";".join(f"{name}={value}" for name, value in provider.items()) + '"',
-            "wsrep_cluster_name": "leases",
-            "wsrep_cluster_address": f"gcomm://{peers}",
-            "wsrep_node_name": f"node{self.index}",
-            "wsrep_node_address": f"{ADDRESS}:{self._replication_port}",
-            "wsrep_node_incoming_address": f"{ADDRESS}:{self.port}",
-            "wsrep_sst_method": "rsync",
-            "wsrep_sst_receive_address": f"{ADDRESS}:{self._transfer_port}",
-        }
-
-
-class GaleraCluster:
-    """Three nodes that hold the same databases; kill and start them one by one through `nodes`."""
-
-    def __init__(self) -> None:
-        ports = free_ports(12)
-        peers = ports[1::4]
-        password = secrets.token_hex(16)
-        self.nodes = tuple(GaleraNode(index, ports[4 * index : 4 * index + 4], peers, password) for index in range(3))
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with ExitStack() as ends:
-            for node in self.nodes:
-                ends.push(node)
-
-    @property
-    def urls(self) -> tuple[str, ...]:
-        """The URL of the first database, by node."""
-        return tuple(node.url for node in self.nodes)
-
-    def start(self) -> None:
-        """Start the nodes that do not run, and wait until all have the same state.
-
-        Nodes that have data are started together: of a cluster that lost its majority, none answers before enough run.
-        Where one has to found the cluster anew, the others would give up before it is there on a slow machine.
-        """
-        fresh = [node for node in self.nodes if not node.data.exists()]
-        known = [node for node in self.nodes if not node.running and node not in fresh]
-        for node in known:
-            if node.founds():
-                node.start()
-        for node in known:
-            if not node.running:
-                node.launch()
-        for node in self.nodes:
-            if node not in fresh:
-                node.await_answer()
-        for node in fresh:
-            node.start()
-
-    def stop(self) -> None:
-        """End the nodes that run in good order, the first one last."""
-        for node in reversed(self.nodes):
-            node.stop()
-
-    def new_database(self) -> tuple[str, ...]:
-        """Make another database, empty; its URL by node, when all running nodes have it."""
-        running = [node for node in self.nodes if node.running]
-        name = running[0].new_database().rpartition("/")[2]
-        assert _await(lambda: all(_answer(node.url_of(name), "SELECT 1") for node in running), _START_TIMEOUT_S)
-        return tuple(node.url_of(name) for node in self.nodes)
-
-
 def free_ports(count: int) -> list[int]:
     """Ports that nothing uses, below those that the kernel gives to clients: one of these could get a killed server's.
 
@@ -468,12 +343,21 @@ def _directory_of(account: str) -> Path:
     return directory
 
 
-def _answer(url: str, statement: str) -> object:
+def answer(url: str, statement: str) -> object:
     """The first value that a statement answers; nothing when the server does not take it."""
     try:
         return _execute(url, statement)
     except DBAPIError:
         return None
+
+
+@contextmanager
+def connected(url: str) -> Iterator[Connection]:
+    """A connection that keeps what is done by it."""
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        yield connection
+    engine.dispose()
 
 
 def _execute(url: str, statement: str) -> object:
@@ -484,7 +368,7 @@ def _execute(url: str, statement: str) -> object:
         return result.scalar() if result.returns_rows else None
 
 
-def _await(condition: Callable[[], bool], timeout_s: float) -> bool:
+def wait_until(condition: Callable[[], bool], timeout_s: float) -> bool:
     end = time.monotonic() + timeout_s
     while not (met := condition()) and time.monotonic() < end:
         time.sleep(_POLL_S)

@@ -1,6 +1,7 @@
 """`make soak`: many controllers reserve and release at once, and are killed, and so are their servers, for a long time.
 
-    python -m tests.databases.soak [--operations 2000] [--processes 32] [--databases sqlite mariadb postgresql galera]
+    python -m tests.databases.soak [--operations 1000] [--processes 32] [--kills 48]
+                                   [--databases sqlite mariadb postgresql galera]
 
 In the end, nothing is doubled, lost or leaked: what is leased, what is free and what history tells agree, and whoever
 was not killed has seen each of its holders keep its value until it gave it up.
@@ -20,12 +21,12 @@ from typing import NamedTuple
 from rich.table import Table
 
 from podwright.report import console, say
-from tests.databases.servers import GaleraCluster, MariaDb, PostgreSql
+from tests.databases.galera import GaleraCluster
+from tests.databases.servers import MariaDb, PostgreSql
 from tests.databases.workers import Workers, audit, declare
 
 DATABASES = ("sqlite", "mariadb", "postgresql", "galera")
 RESTARTS = 3
-KILLS = 48
 HOUR_S = 3600.0
 
 
@@ -37,23 +38,26 @@ class Soaked(NamedTuple):
     restarts: int
     leases: int
     """in the end"""
+    volumes: int
+    """in the end"""
     seconds: float
 
 
 def main() -> None:
     """Soak every database that is named, or all of them."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--operations", type=int, default=2000, help="of each process")
+    parser.add_argument("--operations", type=int, default=1000, help="of each process")
     parser.add_argument("--processes", type=int, default=32)
+    parser.add_argument("--kills", type=int, default=48, help="of processes")
     parser.add_argument("--databases", nargs="+", choices=DATABASES, default=DATABASES)
     wanted = parser.parse_args()
     table = Table(title="Soaked: 0 doubled, 0 lost, 0 leaked", title_justify="left")
-    for column in ("Database", "Operations", "Workers killed", "Servers restarted", "Leases in the end", "Seconds"):
+    for column in ("Database", "Operations", "Workers killed", "Servers restarted", "Leases", "Volumes", "Seconds"):
         table.add_column(column, justify="left" if column == "Database" else "right")
     for name in wanted.databases:
         say(f"{name}: {wanted.processes} processes do {wanted.operations:,} operations each")
         with _served(name) as (urls, restart):
-            soaked = soak(urls, restart, wanted.processes, wanted.operations, KILLS, RESTARTS)
+            soaked = soak(urls, restart, wanted.processes, wanted.operations, wanted.kills, RESTARTS)
         table.add_row(name, *(f"{figure:,.0f}" for figure in soaked))
     console.print(table)
 
@@ -98,8 +102,8 @@ def soak(
         done, killed = workers.done, workers.killed
     assert exit_codes == [0] * processes, exit_codes
     seconds = time.monotonic() - began
-    leases = audit(urls[0])
-    return Soaked(done, killed, restarted, len(leases), seconds)
+    leases, volumes = audit(urls[0])
+    return Soaked(done, killed, restarted, len(leases), len(volumes), seconds)
 
 
 @contextmanager

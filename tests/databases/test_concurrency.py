@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ from podwright.allocation.grant import Lease, Request
 from podwright.allocation.pools import DeclaredPool
 from podwright.allocation.repository import Repository
 from podwright.allocation.single_pool import opened, reserve
-from tests.databases.servers import GaleraCluster, MariaDb, PostgreSql, Server
+from tests.databases.galera import GaleraCluster
+from tests.databases.servers import MariaDb, PostgreSql, Server, connected
 from tests.databases.soak import soak
 from tests.databases.workers import POOLS, PURPOSE, audit, declare
 
@@ -56,7 +58,7 @@ def test_cluster_whose_node_is_killed(galera: GaleraCluster) -> None:
     soaked = soak(urls, restart, WORKERS // 2, max(OPERATIONS // 2, 20), kills=4, restarts=1)
     assert (soaked.killed > 0, soaked.restarts) == (True, 1)
     wait_for(lambda: leases(urls[2]) == leases(urls[0]))
-    assert audit(urls[2])
+    assert audit(urls[2]).leases
 
 
 def test_nodes_of_a_cluster_give_no_value_twice_at_one_moment(galera: GaleraCluster) -> None:
@@ -78,8 +80,39 @@ def test_nodes_of_a_cluster_give_no_value_twice_at_one_moment(galera: GaleraClus
         slow.write(work)
     assert attempts == [1, 2]
     wait_for(
-        lambda: [(lease.holder, lease.value) for lease in audit(urls[2])] == [("quick/default", 1), ("slow/default", 2)]
+        lambda: (
+            [(lease.holder, lease.value) for lease in audit(urls[2]).leases]
+            == [("quick/default", 1), ("slow/default", 2)]
+        )
     )
+
+
+def test_who_waited_for_a_pool_decides_on_what_is_leased_by_then(postgresql: PostgreSql) -> None:
+    """One statement locks and reads, and what it reads is of before it waited."""
+    url, pool = postgresql.new_database(), POOLS[0]
+    declare(url)
+
+    def lease(holder: str) -> int:
+        with Database(url) as database:
+            return database.write(lambda repository: reserved(repository, holder))
+
+    def reserved(repository: Repository, holder: str) -> int:
+        requests = [Request(holder, PURPOSE)]
+        granted = reserve(repository, opened(repository, pool, 0, [holder]), requests, None, 0)
+        return granted.leases[holder, PURPOSE].value
+
+    assert lease("first/default") == 1
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    with Database(url) as database, ThreadPoolExecutor() as others, connected(url) as observer:
+
+        def work(repository: Repository) -> tuple[int, Future[int]]:
+            value = reserved(repository, "slow/default")
+            later = others.submit(lease, "quick/default")
+            wait_for(lambda: observer.exec_driver_sql(waiting).scalar_one() == 1)
+            return value, later
+
+        value, later = database.write(work)
+        assert (value, later.result(timeout=60)) == (2, 3)
 
 
 def leases(url: str) -> list[Lease]:

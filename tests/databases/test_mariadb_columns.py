@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection
 
 from podwright.allocation.database import Database
 from podwright.allocation.grant import Request
@@ -18,7 +16,7 @@ from podwright.allocation.pools import SHARED, Pool
 from podwright.allocation.schema import METADATA, VERSION
 from podwright.allocation.single_pool import opened, reserve
 from podwright.errors import DatabaseError
-from tests.databases.servers import MariaDb
+from tests.databases.servers import MariaDb, connected
 
 POOL = Pool("guest_vlan", "east/p1", {SHARED: (range(1, 4095),)}, "ranges")
 
@@ -113,12 +111,3 @@ def ask(url: str, holder: str) -> int:
             )
         )
     return granted.leases[holder, "guest_network"].value
-
-
-@contextmanager
-def connected(url: str) -> Iterator[Connection]:
-    """A connection that keeps what is done by it."""
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        yield connection
-    engine.dispose()

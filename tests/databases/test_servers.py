@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
-from tests.databases.servers import ADDRESS, GaleraCluster, MariaDb, PostgreSql, Server
+from tests.databases.galera import GaleraCluster
+from tests.databases.servers import ADDRESS, MariaDb, PostgreSql, Server
 
 
 @pytest.fixture(params=["mariadb", "postgresql"])

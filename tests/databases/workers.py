@@ -5,9 +5,10 @@ from __future__ import annotations
 import random
 import signal
 import time
-from collections.abc import MutableSequence, Sequence
+from collections.abc import Callable, MutableSequence, Sequence
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
+from typing import NamedTuple
 
 from podwright.allocation.database import Database
 from podwright.allocation.free import free_values
@@ -16,11 +17,15 @@ from podwright.allocation.history import Run
 from podwright.allocation.pools import SHARED, Pool
 from podwright.allocation.repository import Repository
 from podwright.allocation.single_pool import give_up, opened, reserve
+from podwright.allocation.volumes import Volume
 from podwright.errors import AllocationError, DatabaseError
+from tests.databases import disks
 
 PURPOSE = "guest_network"
 POOLS = [Pool("guest_vlan", f"east/p{number}", {SHARED: (range(1, 4095),)}, "ranges") for number in range(3)]
 HOLDERS = 40  # of each worker, in each pool
+DOMAINS = 6  # of each worker, in each pod
+DISKS = 0.15  # the share of operations that are for disks
 ANSWERS_WITHIN_S = 90.0
 
 # Not "fork": a child must not share what its parent has open, as a controller on another machine does not.
@@ -29,7 +34,7 @@ _CONTEXT.set_forkserver_preload(["__main__", __name__])
 
 
 def work(urls: Sequence[str], number: int, seed: int, done: MutableSequence[int], operations: int) -> None:
-    """Reserve and release for holders of one's own, and see that each keeps what it has until it gives it up.
+    """Reserve and release leases and disks of one's own, and see that each holder keeps its until it gives it up.
 
     A database that does not answer is left for the next of `urls`.
 
@@ -43,15 +48,23 @@ def work(urls: Sequence[str], number: int, seed: int, done: MutableSequence[int]
     choose = random.Random(seed)  # noqa: S311 (repeatable)
     urls = [*urls[number % len(urls) :], *urls[: number % len(urls)]]
     had: dict[tuple[str, str], int] = {}
+    stored: dict[tuple[str, str], str] = {}
     _await_answer(urls, number)
     while done[number] < operations:
         pool = choose.choice(POOLS)
-        holders = [f"w{number}-{choose.randrange(HOLDERS)}/default" for _ in range(choose.choice((1, 1, 1, 5)))]
-        _operate_anywhere(urls, number, pool, holders, had, release=choose.random() < 0.4)
+        release = choose.random() < 0.4
+        if choose.random() < DISKS:
+            key = (pool.scope, f"w{number}-{choose.randrange(DOMAINS)}")
+            _anywhere(urls, lambda url: _operate_disk(_database(url, number), key, stored, release))  # noqa: B023
+        else:
+            holders = [f"w{number}-{choose.randrange(HOLDERS)}/default" for _ in range(choose.choice((1, 1, 1, 5)))]
+            _anywhere(urls, lambda url: _operate(_database(url, number), pool, holders, had, release))  # noqa: B023
         done[number] += 1
     for pool in POOLS:
         holders = [holder for scope, holder in had if scope == pool.scope]
-        _operate_anywhere(urls, number, pool, holders, had, release=False)
+        _anywhere(urls, lambda url: _operate(_database(url, number), pool, holders, had, False))  # noqa: B023
+    for key in stored:
+        _anywhere(urls, lambda url: _operate_disk(_database(url, number), key, stored, False))  # noqa: B023
 
 
 def _await_answer(urls: Sequence[str], number: int) -> None:
@@ -67,12 +80,10 @@ def _await_answer(urls: Sequence[str], number: int) -> None:
         time.sleep(0.1)
 
 
-def _operate_anywhere(
-    urls: list[str], number: int, pool: Pool, holders: Sequence[str], had: dict[tuple[str, str], int], *, release: bool
-) -> None:
+def _anywhere(urls: list[str], operate: Callable[[str], None]) -> None:
     for _ in urls:
         try:
-            return _operate(urls[0], number, pool, holders, had, release)
+            return operate(urls[0])
         except AllocationError as error:
             refusal = error
             urls.append(urls.pop(0))
@@ -87,9 +98,8 @@ def _database(url: str, number: int) -> Database:
 
 
 def _operate(
-    url: str, number: int, pool: Pool, holders: Sequence[str], had: dict[tuple[str, str], int], release: bool
+    database: Database, pool: Pool, holders: Sequence[str], had: dict[tuple[str, str], int], release: bool
 ) -> None:
-    database = _database(url, number)
     now = int(time.time())
     if release:
         for holder in holders:
@@ -105,6 +115,19 @@ def _operate(
     assert {holder for holder, _ in granted.leases} == set(holders)
     for lease in granted.leases.values():
         assert had.setdefault((pool.scope, lease.holder), lease.value) == lease.value
+
+
+def _operate_disk(database: Database, key: tuple[str, str], stored: dict[tuple[str, str], str], release: bool) -> None:
+    now = int(time.time())
+    if release:
+        stored.pop(key, None)
+        return database.write(lambda repository: disks.leave(repository, *key, now))
+    server = database.write(lambda repository: disks.want(repository, *key, now))
+    if server is None:
+        assert key not in stored, f"{key} lost its disk"
+    else:
+        assert stored.setdefault(key, server) == server
+    return None
 
 
 class Workers:
@@ -170,13 +193,20 @@ def declare(url: str) -> None:
             database.write(lambda repository, pool=pool: opened(repository, pool, 0))  # type: ignore[misc]
 
 
-def audit(url: str) -> list[Lease]:
-    """Every lease, once none is doubled, lost or leaked: what is leased, what is free and what history tells agree."""
+class Audited(NamedTuple):
+    """All that is held or on its way out, with nothing doubled, lost or leaked."""
+
+    leases: Sequence[Lease]
+    volumes: Sequence[Volume]
+
+
+def audit(url: str) -> Audited:
+    """See that what is leased, what is free and what history tells agree."""
     with Database(url) as database:
         return database.preview(_audited)
 
 
-def _audited(repository: Repository) -> list[Lease]:
+def _audited(repository: Repository) -> Audited:
     repository.lock_all()  # all of one moment
     leases = repository.leases()
     assert len({(lease.scope, lease.value) for lease in leases}) == len(leases)
@@ -194,4 +224,4 @@ def _audited(repository: Repository) -> list[Lease]:
             if event.after is not None:
                 states[key] = (event.holder, event.after)
     assert states == {(lease.scope, lease.value): (lease.holder, lease.state) for lease in leases}
-    return leases
+    return Audited(leases, disks.audit(repository))

@@ -67,7 +67,7 @@ def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
         connection.execute("UPDATE alembic_version SET version_num = '0007'")
     connection.close()
     assert refusal(path) == (
-        f"database {path}: has schema version 0007, and this podwright knows versions up to 0005; "
+        f"database {path}: has schema version 0007, and this podwright knows versions up to 0006; "
         "use the podwright that wrote it, or a newer one"
     )
 
@@ -118,6 +118,35 @@ def test_upgraded_tables_are_those_of_a_new_database(tmp_path: Path) -> None:
         upgrade(connection)
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
     engine.dispose()
+
+
+def test_checks_that_cost_much_are_replaced_around_the_leases(tmp_path: Path) -> None:
+    """What an upgrade makes is to the letter what a new database has."""
+    declared = cloud(tmp_path, ACCOUNTS)
+    leases = allocate(declared, preview=False, now=NOW).leases
+    with sqlite3.connect(tmp_path / "leases.db") as connection:
+        expected = _schema(connection)
+        connection.executescript("""
+            PRAGMA writable_schema = ON;
+            UPDATE sqlite_schema SET name = name, sql = replace(
+                sql, 'state = ''held'' or state = ''releasing'' or state = ''quarantine''',
+                'state in (''held'', ''releasing'', ''quarantine'')'
+            ) WHERE name = 'lease';
+            UPDATE alembic_version SET version_num = '0005';
+        """)
+        assert _schema(connection) != expected
+    connection.close()
+    for preview in (True, False):
+        again = allocate(declared, preview=preview, now=NOW)
+        assert (again.leases, again.changed) == (leases, False)
+    with sqlite3.connect(tmp_path / "leases.db") as connection:
+        assert _schema(connection) == expected
+    connection.close()
+
+
+def _schema(connection: sqlite3.Connection) -> list[tuple[str, str | None]]:
+    wanted = "SELECT name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%' ORDER BY name"
+    return connection.execute(wanted).fetchall()
 
 
 def test_a_database_of_something_else_is_refused(tmp_path: Path) -> None:
