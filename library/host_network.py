@@ -75,6 +75,7 @@ options:
         suboptions:
           destination: {description: A network., type: str, required: true}
           gateway: {description: An address in the network of an interface., type: str, required: true}
+          metric: {description: Of two ways the one with the lower metric is taken; none is 0., type: int}
   remove:
     description:
       - Whether segments that O(network) does not name go. V(false) keeps them, with their VLANs on the uplinks, until
@@ -142,7 +143,7 @@ def main() -> None:
             "type": "list",
             "elements": "dict",
             "default": [],
-            "options": {"destination": {"required": True}, "gateway": {"required": True}},
+            "options": {"destination": {"required": True}, "gateway": {"required": True}, "metric": {"type": "int"}},
         },
     }
     module = AnsibleModule(

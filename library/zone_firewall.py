@@ -16,8 +16,9 @@ description:
     none. Pre-shared keys are made on the controller, in the directory C(vpn-keys) of C(podwright_state_directory).
   - A change of rules takes itself back unless the controller, over a new connection, confirms it.
 requirements:
-  - Debian packages C(nftables), C(keepalived) and, for VPNs, C(charon-systemd), C(strongswan-swanctl) and, where the
-    kernel has no ESP, C(libcharon-extra-plugins) on the device.
+  - For VPNs, Debian packages C(charon-systemd), C(strongswan-swanctl) and, where the kernel has no ESP,
+    C(libcharon-extra-plugins) on the device.
+extends_documentation_fragment: [podwright.cloud.zone_device]
 options:
   firewall:
     description: The C(firewall) part of the device's desired state (docs/desired-state.md).
@@ -81,21 +82,22 @@ options:
             C(remote_networks).
         type: dict
         default: {}
-  rollback_after_s:
-    description: Seconds until an unconfirmed change takes itself back.
-    type: int
-    default: 60
+      routing:
+        description: OSPF in the transit network; null is none, and what podwright made of it goes.
+        type: dict
+        suboptions:
+          interface: {description: Where the neighbours are., type: str, required: true}
+          router_id: {description: The device's own address there., type: str, required: true}
+          network: {description: The network that neighbours' packets come from., type: str, required: true}
+          neighbours: {description: The router ids of the neighbours., type: list, elements: str, required: true}
+          announced: {description: Networks that the device leads to., type: list, elements: str, required: true}
+          accepted: {description: Networks that neighbours may lead to., type: list, elements: str, required: true}
+          preferred_with: {description: Neighbours prefer the device that has this address., type: str, required: true}
+          key: {description: Whose the key is., type: str, required: true}
   keys:
     description: The pre-shared keys of the VPNs. The action plugin fills them in.
     type: dict
     default: {}
-attributes:
-  check_mode:
-    description: Predicts the change; nft judges the rules all the same.
-    support: full
-  diff_mode:
-    description: Shows what changes, and only that; of keys, whether they are those of the controller.
-    support: full
 author: [podwright]
 """
 
@@ -129,6 +131,11 @@ esp:
   returned: success
   type: str
   sample: kernel
+astray:
+  description: Neighbours that are not in full exchange, and routes that are missing, each with how it is.
+  returned: success
+  type: dict
+  sample: {neighbour 10.200.0.7: is not full}
 confirm:
   description: The shell command that keeps the change; its absence says that none is needed.
   returned: when the change could have cut the controller off; the action plugin runs it
@@ -136,11 +143,16 @@ confirm:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.podwright.cloud.plugins.module_utils import ipsec, rollback, zone_firewall
+from ansible_collections.podwright.cloud.plugins.module_utils import (
+    ipsec,
+    ospf,
+    rollback,
+    virtual_routers,
+    zone_firewall,
+)
 from ansible_collections.podwright.cloud.plugins.module_utils.flat_state import compare, diff
 
 TEXT: dict[str, object] = {"type": "str", "required": True}
-NUMBER: dict[str, object] = {"type": "int", "required": True}
 
 
 def texts(**more: object) -> dict[str, object]:
@@ -155,14 +167,6 @@ def parts(options: dict[str, object]) -> dict[str, object]:
     return {"type": "list", "elements": "dict", "required": True, "options": options}
 
 
-ADDRESS: dict[str, object] = {
-    "interface": TEXT,
-    "address": TEXT,
-    "virtual_router_id": NUMBER,
-    "priority": NUMBER,
-    "advertisement_interval_ms": NUMBER,
-    "moves_alone": {"type": "bool", "default": False},
-}
 RULE: dict[str, object] = {
     "name": TEXT,
     "direction": {**TEXT, "choices": ["in", "out"]},
@@ -179,7 +183,7 @@ MANAGEMENT: dict[str, object] = {
     "ports": {"type": "dict", "default": {}},
 }
 FIREWALL: dict[str, object] = {
-    "virtual_addresses": parts(ADDRESS),
+    "virtual_addresses": parts({**virtual_routers.ARGUMENTS, "moves_alone": {"type": "bool", "default": False}}),
     "tracked_ports": texts(default=[]),
     "outside": texts(required=True),
     "inside": texts(required=True),
@@ -187,6 +191,7 @@ FIREWALL: dict[str, object] = {
     "rules": parts(RULE),
     "management": part(MANAGEMENT, required=True),
     "vpns": {"type": "dict", "default": {}},
+    "routing": part(ospf.ARGUMENTS),
 }
 
 
@@ -196,22 +201,25 @@ def main() -> None:
             "firewall": part(FIREWALL, required=True),
             "rollback_after_s": {"type": "int", "default": 60},
             "keys": {"type": "dict", "default": {}, "no_log": True},
+            "routing_key": {"type": "str", "no_log": True},
         },
         supports_check_mode=True,
     )
-    firewall, keys = module.params["firewall"], module.params["keys"]
+    firewall, keys, routing_key = (module.params[name] for name in ("firewall", "keys", "routing_key"))
     try:
         esp = ipsec.esp()
-        differences = compare(zone_firewall.desired(firewall, esp), zone_firewall.read(firewall, keys))
+        differences = compare(zone_firewall.desired(firewall, esp), zone_firewall.read(firewall, keys, routing_key))
         zone_firewall.check(differences)
         result = {
             "changed": bool(differences),
             "actions": zone_firewall.actions(differences),
             "esp": esp,
             "diff": diff(differences),
+            "astray": {} if differences else ospf.astray(firewall["routing"]),
         }
         if differences and not module.check_mode:
-            must_confirm = zone_firewall.apply(firewall, keys, differences, module.params["rollback_after_s"])
+            rollback_after_s = module.params["rollback_after_s"]
+            must_confirm = zone_firewall.apply(firewall, keys, routing_key, differences, rollback_after_s)
             result |= {"confirm": rollback.CONFIRM} if must_confirm else {}
     except (OSError, RuntimeError) as error:
         module.fail_json(msg=str(error))

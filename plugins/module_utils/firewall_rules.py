@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, collapse_addresses
 from typing import Any, Literal
 
-from ansible_collections.podwright.cloud.plugins.module_utils import virtual_routers
+from ansible_collections.podwright.cloud.plugins.module_utils import ospf, virtual_routers
 
 TABLE = "podwright_firewall"
 TUNNEL = "ipsec0"
@@ -78,7 +78,7 @@ def _destinations(firewall: Firewall, esp: Esp) -> Iterator[str]:
 
 
 def _input(firewall: Firewall) -> Iterator[str]:
-    """What the firewall itself answers: its controllers; ping; VRRP; and IKE for the other ends of its VPNs.
+    """What the firewall itself answers: its controllers; ping; VRRP; OSPF; and IKE for the other ends of its VPNs.
 
     Ping only where the address is: Linux would answer for all of them on each interface (RFC 1122 section 3.3.4.2, the
     weak host model), so that customers reached the management address.
@@ -93,6 +93,8 @@ def _input(firewall: Firewall) -> Iterator[str]:
         yield f"{at_home} meta l4proto {_PROTOCOLS['icmp']} accept"
     for item in firewall["virtual_addresses"]:
         yield f"{_from(firewall, [item['interface']])} meta l4proto {virtual_routers.PROTOCOL} accept"
+    if routing := firewall["routing"]:
+        yield from (f"{_from(firewall, [routing['interface']])} {match} accept" for match in ospf.packets(routing))
     for tunnel in firewall["vpns"].values():
         peer = f"{_from(firewall, firewall['outside'])} ip saddr {tunnel['remote_address']}"
         yield f"{peer} udp dport {_IKE_PORTS} accept"

@@ -33,7 +33,8 @@ def read() -> State:
     paths = sorted(Path(DIRECTORY).glob(f"{PREFIX}*"))
     files = {path.name: path.read_text(encoding="utf-8") for path in paths}
     links = json.loads(services.run("ip", "-json", "-details", "address", "show") or "[]")
-    routes = json.loads(services.run("ip", "-json", "-4", "route", "show") or "[]")
+    # What a routing daemon finds is its own, and may be there beside a route of ours with a higher metric.
+    routes = json.loads(services.run("ip", "-json", "-4", "route", "show", "proto", "static") or "[]")
     vlans = json.loads(services.run("bridge", "-json", "vlan", "show") or "[]") if any(map(_is_trunk, links)) else []
     has_tunnel = any(link.get("linkinfo", {}).get("info_kind") == "vxlan" for link in links)
     peers = json.loads(services.run("bridge", "-json", "fdb", "show") or "[]") if has_tunnel else []

@@ -141,9 +141,9 @@ def _address_files(network: Network) -> Iterator[tuple[str, str]]:
         yield _network_file(name, network_options=options, routes=routes.get(name, []), ready=True)
 
 
-def _routes_by_interface(network: Network) -> dict[str, list[dict[str, str]]]:
+def _routes_by_interface(network: Network) -> dict[str, list[dict[str, Any]]]:
     addressed = {**network["interfaces"], **network["routed_ports"]}
-    result: dict[str, list[dict[str, str]]] = {}
+    result: dict[str, list[dict[str, Any]]] = {}
     for route in network["routes"]:
         gateway = IPv4Address(route["gateway"])
         for name, interface in sorted(addressed.items()):
@@ -229,7 +229,7 @@ def _network_file(
     *,
     network_options: list[Option] | None = None,
     vlans: list[int] | None = None,
-    routes: list[dict[str, str]] | None = None,
+    routes: list[dict[str, Any]] | None = None,
     isolated: bool | None = None,
     peers: list[str] | None = None,
     ready: bool = False,
@@ -260,7 +260,8 @@ def _network_file(
     if vlans:
         sections.append(("BridgeVLAN", [("VLAN", vlan) for vlan in vlans]))
     for route in routes or []:
-        sections.append(("Route", [("Destination", route["destination"]), ("Gateway", route["gateway"])]))
+        way: list[Option] = [("Destination", route["destination"]), ("Gateway", route["gateway"])]
+        sections.append(("Route", [*way, *([("Metric", route["metric"])] if route.get("metric") else [])]))
     return f"{PREFIX}{name}.network", _text(sections)
 
 

@@ -16,8 +16,9 @@ from typing import Any
 
 from ansible_collections.podwright.cloud.plugins.module_utils import appliance_files as files
 from ansible_collections.podwright.cloud.plugins.module_utils import change_marker, managed_files, rollback, services
-from ansible_collections.podwright.cloud.plugins.module_utils.flat_state import Differences, State, file_texts
+from ansible_collections.podwright.cloud.plugins.module_utils.flat_state import Differences, State
 from ansible_collections.podwright.cloud.plugins.module_utils.services import run
+from ansible_collections.podwright.cloud.plugins.module_utils.transaction import WayBack, carry_out
 
 _DNSMASQ, _FIREWALL, _NETWORKD = "podwright-dnsmasq.service", "podwright-firewall.service", "systemd-networkd.service"
 _LISTING = Path("/var/lib/podwright/firewall.listing")
@@ -151,13 +152,8 @@ def apply(appliance: Mapping[str, Any], differences: Differences, rollback_after
         RuntimeError: A program failed, or an address did not come up.
     """
     steps = actions(differences)
-    with change_marker.under_way(_PART):
-        if may_cut_off(steps):
-            rollback.arm(differences, _IN_FORCE, rollback_after_s)
-        managed_files.write(file_texts(differences))
-        for step in steps:
-            _take(step, appliance, differences)
-    return rollback.is_armed()
+    way_back = WayBack(_IN_FORCE, rollback_after_s) if may_cut_off(steps) else None
+    return carry_out(_PART, differences, steps, lambda step: _take(step, appliance, differences), way_back)
 
 
 def _ipv4(link: Mapping[str, Any]) -> str | None:

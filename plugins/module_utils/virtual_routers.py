@@ -32,23 +32,38 @@ ExecStartPre=/bin/sleep {STARTUP_DELAY_S}
 # The first of a pair has priority 150, the second 100 (docs/desired-state.md).
 PRIORITY_GAP = 50
 
+ARGUMENTS: dict[str, object] = {
+    "interface": {"required": True},
+    "address": {"required": True},
+    "virtual_router_id": {"type": "int", "required": True},
+    "priority": {"type": "int", "required": True},
+    "advertisement_interval_ms": {"type": "int", "required": True},
+}
+"""How a module takes an address that devices share."""
+
 Address = dict[str, Any]
 """{interface, address, virtual_router_id, priority, advertisement_interval_ms}, and perhaps moves_alone"""
 
 
-def configuration(addresses: Iterable[Address], tracked_ports: Iterable[str], followers: Sequence[str] = ()) -> str:
+def configuration(
+    addresses: Iterable[Address],
+    tracked_ports: Iterable[str],
+    followers: Sequence[str] = (),
+    told: str | None = None,
+) -> str:
     """Write keepalived.conf(5): one instance per address; all but those that move alone move together.
 
     Args:
         addresses: What is shared.
         tracked_ports: A device that has lost all of them stands behind the other one.
         followers: Units that run where the addresses that move together are.
+        told: A command that is run when these addresses have moved.
     """
     ordered = sorted(addresses, key=lambda item: str(item["interface"]))
     together = [str(item["interface"]) for item in ordered if not item.get("moves_alone")]
-    group = _group(together, sorted(tracked_ports), followers) if together else ""
+    group = _group(together, sorted(tracked_ports), followers, told) if together else ""
     instances = "".join(_instance(item) for item in ordered)
-    return HEADER + _definitions(bool(followers)) + group + instances
+    return HEADER + _definitions(bool(followers or told)) + group + instances
 
 
 def virtual_interface(interface: str) -> str:
@@ -79,13 +94,15 @@ def _definitions(with_scripts: bool) -> str:
 """
 
 
-def _group(members: list[str], tracked_ports: list[str], followers: Sequence[str]) -> str:
+def _group(members: list[str], tracked_ports: list[str], followers: Sequence[str], told: str | None) -> str:
     lines = "".join(f"        {member}\n" for member in members)
     notify = ""
     if followers:
         start, stop = (f'"/usr/bin/systemctl --no-block {verb} {" ".join(followers)}"' for verb in ("start", "stop"))
         states = {"master": start, "backup": stop, "fault": stop}
         notify = "".join(f"    notify_{state} {command}\n" for state, command in states.items())
+    if told:
+        notify += f'    notify "{told}"\n'
     tracking = _tracking(tracked_ports)
     return f"\nvrrp_sync_group zone {{\n    group {{\n{lines}    }}\n{tracking}{notify}}}\n"
 

@@ -1,4 +1,4 @@
-"""The firewall of a zone: a packet filter by nftables, shared addresses by keepalived, VPNs by strongSwan.
+"""The firewall of a zone: packet filter by nftables, shared addresses by keepalived, VPNs by strongSwan, routes by FRR.
 
 What is wanted and what is seen are one flat mapping each; the keys whose texts differ are the change, and `actions`
 says what they take. Packets are forwarded only once the rules are loaded: the unit that loads them at boot, before the
@@ -18,11 +18,13 @@ from ansible_collections.podwright.cloud.plugins.module_utils import (
     firewall_rules,
     ipsec,
     managed_files,
+    ospf,
     rollback,
     services,
     virtual_routers,
 )
-from ansible_collections.podwright.cloud.plugins.module_utils.flat_state import Differences, State, file_texts
+from ansible_collections.podwright.cloud.plugins.module_utils.flat_state import Differences, State
+from ansible_collections.podwright.cloud.plugins.module_utils.transaction import WayBack, carry_out
 
 RULES_UNIT = "podwright-zone-firewall.service"
 RULES_FILE = "/etc/podwright/zone-firewall.nft"
@@ -46,7 +48,7 @@ def desired(firewall: Firewall, esp: firewall_rules.Esp) -> State:
         UNIT_FILE: _RULES_UNIT_TEXT,
         virtual_routers.UNIT_FILE: virtual_routers.UNIT_TEXT,
         virtual_routers.FILE: virtual_routers.configuration(
-            firewall["virtual_addresses"], firewall["tracked_ports"], followers
+            firewall["virtual_addresses"], firewall["tracked_ports"], followers, ospf.told(firewall["routing"])
         ),
         **ipsec.files(vpns, esp),
         KEYS: _as_on_controller(vpns) if vpns else None,
@@ -55,18 +57,20 @@ def desired(firewall: Firewall, esp: firewall_rules.Esp) -> State:
         "packet filter": "as loaded",
         "ip_forward": "1",
         FOLLOWS: "yes" if vpns else None,
+        **ospf.desired(firewall["routing"]),
         change_marker.INTERRUPTED: None,
         rollback.UNCONFIRMED: None,
     }
 
 
-def read(firewall: Firewall, keys: ipsec.Keys) -> State:
-    """Read the files, units, loaded rules and the forwarding switch of this host; changes nothing.
+def read(firewall: Firewall, keys: ipsec.Keys, routing_key: str | None) -> State:
+    """Read the files, units, loaded rules, the forwarding switch and FRR of this host; changes nothing.
 
     Raises:
         RuntimeError: A program failed.
     """
     units = services.read([virtual_routers.UNIT, RULES_UNIT])
+    marker = change_marker.read(_PART)
     paths = [RULES_FILE, UNIT_FILE, virtual_routers.FILE, virtual_routers.UNIT_FILE, *ipsec.files({}, "kernel")]
     return {
         **managed_files.read(paths),
@@ -75,7 +79,8 @@ def read(firewall: Firewall, keys: ipsec.Keys) -> State:
         "packet filter": _packet_filter(),
         "ip_forward": FORWARDING_SWITCH.read_text(encoding="ascii").strip(),
         FOLLOWS: _follows(firewall),
-        **change_marker.read(_PART),
+        **ospf.read(firewall["routing"], routing_key, was_told=marker[change_marker.INTERRUPTED] is None),
+        **marker,
         **rollback.read(),
     }
 
@@ -90,7 +95,7 @@ def actions(changed: Iterable[str]) -> list[str]:
         keys |= {UNIT_FILE, RULES_FILE, virtual_routers.FILE, ipsec.DAEMON_FILE}
     causes = {
         "write keys": {KEYS},
-        "reload units": {UNIT_FILE, virtual_routers.UNIT_FILE, ipsec.UNIT_FILE, ipsec.CALLER_FILE},
+        "reload units": {UNIT_FILE, virtual_routers.UNIT_FILE, ipsec.UNIT_FILE, ipsec.CALLER_FILE, ospf.UNIT_FILE},
         "load rules": {RULES_FILE, "packet filter"},
         "forward packets": {"ip_forward"},
         "reload keepalived": {virtual_routers.FILE},
@@ -99,26 +104,29 @@ def actions(changed: Iterable[str]) -> list[str]:
         "reload VPNs": {ipsec.CONNECTIONS_FILE, KEYS},
         "start or stop VPNs": {FOLLOWS, ipsec.DAEMON_FILE},
     }
-    steps = [step for step, keys_of_step in causes.items() if keys_of_step & keys]
+    steps = [*(step for step, keys_of_step in causes.items() if keys_of_step & keys), *ospf.actions(keys)]
     return [step for step in steps if step != "reload VPNs" or "restart VPNs" not in steps]
 
 
 def may_cut_off(steps: Iterable[str]) -> bool:
     """Whether these steps touch what the controller reaches the firewall through."""
-    return "load rules" in steps
+    return not {"load rules", *ospf.STEPS}.isdisjoint(steps)
 
 
 def check(differences: Differences) -> None:
-    """Let nft judge the rules that would be loaded.
+    """Let nft judge the rules that would be loaded, and FRR the routes.
 
     Raises:
-        RuntimeError: It refuses; the text is what it said.
+        RuntimeError: One of them refuses; the text is what it said.
     """
     if RULES_FILE in differences:
         services.run("nft", "--check", "--file", "-", stdin=differences[RULES_FILE][1] or "")
+    ospf.check(differences)
 
 
-def apply(firewall: Firewall, keys: ipsec.Keys, differences: Differences, rollback_after_s: int) -> bool:
+def apply(
+    firewall: Firewall, keys: ipsec.Keys, routing_key: str | None, differences: Differences, rollback_after_s: int
+) -> bool:
     """Make the changes; run again after a crash, it does what the crash left out.
 
     Returns:
@@ -128,13 +136,16 @@ def apply(firewall: Firewall, keys: ipsec.Keys, differences: Differences, rollba
         RuntimeError: A program failed.
     """
     steps = actions(differences)
-    with change_marker.under_way(_PART):
-        if may_cut_off(steps):
-            rollback.arm(differences, _IN_FORCE, rollback_after_s)
-        managed_files.write(file_texts(differences))
-        for step in steps:
+    in_force = (*_IN_FORCE, *ospf.IN_FORCE) if ospf.actions(set(differences)) else _IN_FORCE
+
+    def take(step: str) -> None:
+        if step in ospf.STEPS:
+            ospf.take(step, firewall["routing"], routing_key)
+        else:
             _take(step, firewall, keys)
-    return rollback.is_armed()
+
+    way_back = WayBack(in_force, rollback_after_s) if may_cut_off(steps) else None
+    return carry_out(_PART, differences, steps, take, way_back, written_by_steps=ospf.WRITTEN_BY_STEPS)
 
 
 # How files that were put back come into force. A firewall that had none of ours forwards nothing.

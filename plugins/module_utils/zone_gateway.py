@@ -1,4 +1,4 @@
-"""The L3 side of a zone switch: virtual addresses by keepalived, forwarding rules by nftables.
+"""The L3 side of a zone switch: virtual addresses by keepalived, forwarding rules by nftables, routes by FRR.
 
 Every file is podwright's as a whole.
 
@@ -17,10 +17,13 @@ from typing import Any
 from ansible_collections.podwright.cloud.plugins.module_utils import (
     change_marker,
     managed_files,
+    ospf,
+    rollback,
     services,
     virtual_routers,
 )
-from ansible_collections.podwright.cloud.plugins.module_utils.flat_state import Differences, State, file_texts
+from ansible_collections.podwright.cloud.plugins.module_utils.flat_state import Differences, State
+from ansible_collections.podwright.cloud.plugins.module_utils.transaction import WayBack, carry_out
 
 KEEPALIVED_UNIT = virtual_routers.UNIT
 RULES_UNIT = "podwright-zone-gateway.service"
@@ -52,23 +55,28 @@ def desired(gateway: Gateway) -> State:
         f"unit {RULES_UNIT}": "enabled active",
         "loaded rules": table,
         "ip_forward": "1",
+        **ospf.desired(gateway["routing"]),
         change_marker.INTERRUPTED: None,
+        rollback.UNCONFIRMED: None,
     }
 
 
-def read() -> State:
-    """Read the files, units, loaded rules and the forwarding switch of this host; changes nothing.
+def read(gateway: Gateway, key: str | None) -> State:
+    """Read the files, units, loaded rules, the forwarding switch and FRR of this host; changes nothing.
 
     Raises:
         RuntimeError: A program failed.
     """
     units = services.read([KEEPALIVED_UNIT, RULES_UNIT])
+    marker = change_marker.read(_PART)
     return {
         **managed_files.read([KEEPALIVED_FILE, virtual_routers.UNIT_FILE, RULES_FILE, UNIT_FILE, SYSCTL_FILE]),
         **{f"unit {name}": unit.standing for name, unit in units.items()},
         "loaded rules": _loaded_rules(),
         "ip_forward": FORWARDING_SWITCH.read_text(encoding="ascii").strip(),
-        **change_marker.read(_PART),
+        **ospf.read(gateway["routing"], key, was_told=marker[change_marker.INTERRUPTED] is None),
+        **marker,
+        **rollback.read(),
     }
 
 
@@ -81,31 +89,42 @@ def actions(changed: Iterable[str]) -> list[str]:
     if change_marker.INTERRUPTED in keys:  # a run ended between writing and doing: nothing is known to be in force
         keys |= {UNIT_FILE, RULES_FILE, KEEPALIVED_FILE}
     causes = {
-        "reload units": {UNIT_FILE, virtual_routers.UNIT_FILE},
+        "reload units": {UNIT_FILE, virtual_routers.UNIT_FILE, ospf.UNIT_FILE},
         "load rules": {RULES_FILE, "loaded rules"},
         "forward packets": {"ip_forward"},
         "reload keepalived": {KEEPALIVED_FILE},
         "start units": {f"unit {KEEPALIVED_UNIT}", f"unit {RULES_UNIT}"},
     }
-    return [step for step, keys_of_step in causes.items() if keys_of_step & keys]
+    return [*(step for step, keys_of_step in causes.items() if keys_of_step & keys), *ospf.actions(keys)]
 
 
-def apply(differences: Differences) -> None:
+def apply(gateway: Gateway, key: str | None, differences: Differences, rollback_after_s: int) -> bool:
     """Make the changes; run again after a crash, it does what the crash left out.
+
+    Returns:
+        Whether the routes are taken back in `rollback_after_s` unless `rollback.CONFIRM` is run.
 
     Raises:
         RuntimeError: A program refuses its new file, and nothing was changed; or one failed.
     """
     _validate(differences)
-    with change_marker.under_way(_PART):
-        managed_files.write(file_texts(differences))
-        for step in actions(differences):
-            _take(step)
+    steps = actions(differences)
+    way_back = WayBack((*_IN_FORCE, *ospf.IN_FORCE), rollback_after_s) if ospf.actions(set(differences)) else None
+    return carry_out(
+        _PART,
+        differences,
+        steps,
+        lambda step: _take(step, gateway, key),
+        way_back,
+        written_by_steps=ospf.WRITTEN_BY_STEPS,
+    )
 
 
 def keepalived(gateway: Gateway) -> str:
     """Write keepalived.conf(5) of the zone switch."""
-    return virtual_routers.configuration(gateway["virtual_addresses"], gateway["tracked_ports"])
+    return virtual_routers.configuration(
+        gateway["virtual_addresses"], gateway["tracked_ports"], told=ospf.told(gateway["routing"])
+    )
 
 
 def rules(gateway: Gateway) -> str:
@@ -115,7 +134,10 @@ def rules(gateway: Gateway) -> str:
     customers = sorted({interface for pair in pairs for interface in pair})
     reached = {name: {name, *(to for source, to in pairs if source == name)} & virtual.keys() for name in customers}
     networks = {name: [IPv4Interface(virtual[to]).network for to in those] for name, those in reached.items()}
-    own = [rule for name in customers for rule in _own_rules(_either(name, virtual), _intervals(networks[name]))]
+    own = [
+        *_routing_rules(gateway["routing"], virtual),
+        *(rule for name in customers for rule in _own_rules(_either(name, virtual), _intervals(networks[name]))),
+    ]
     crossing = [f"iifname {_either(source, virtual)} oifname {_either(to, virtual)} accept" for source, to in pairs]
     chains = [
         _chain("input", "accept", own),
@@ -169,6 +191,12 @@ def _own_rules(interface: str, networks: list[str]) -> list[str]:
     ]
 
 
+def _routing_rules(routing: ospf.Routing | None, virtual: dict[str, str]) -> list[str]:
+    if routing is None:
+        return []
+    return [f"iifname {_either(routing['interface'], virtual)} {match} accept" for match in ospf.packets(routing)]
+
+
 def _chain(hook: str, policy: str, lines: list[str]) -> str:
     body = "".join(f"\t\t{line}\n" for line in lines)
     return f"\tchain {hook} {{\n\t\ttype filter hook {hook} priority filter; policy {policy};\n{body}\t}}\n"
@@ -202,14 +230,24 @@ def _validate(differences: Differences) -> None:
                 candidate = Path(directory) / Path(path).name
                 candidate.write_text(differences[path][1] or "", encoding="utf-8")
                 services.run(*command, str(candidate))
+    ospf.check(differences)
 
 
-def _take(step: str) -> None:
-    if step == "forward packets":
+def _take(step: str, gateway: Gateway, key: str | None) -> None:
+    if step in ospf.STEPS:
+        ospf.take(step, gateway["routing"], key)
+    elif step == "forward packets":
         FORWARDING_SWITCH.write_text("1\n", encoding="ascii")
     else:
         services.run(*_COMMANDS[step])
 
+
+# How files that were put back come into force.
+_IN_FORCE = (
+    f"nft --file {RULES_FILE}",
+    "systemctl daemon-reload",
+    f"systemctl try-reload-or-restart {KEEPALIVED_UNIT}",
+)
 
 _COMMANDS = {
     "reload units": ("systemctl", "daemon-reload"),

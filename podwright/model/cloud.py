@@ -309,6 +309,9 @@ class Zone(Declared):
     """the provider's network"""
     firewalls: Mapping[Name, Firewall] = {}
     """the firewalls, one or a pair; left out, the zone switches are the edge of the zone and filter nothing"""
+    routing: Literal["static", "ospf"] = "static"
+    """how firewalls and zone switches find each other's networks: by shared addresses alone (static), or also by OSPF
+    and BFD, by which both of a pair know a way past the other when it dies"""
     transit: Transit | None = None
     """the network between firewalls and zone switches"""
     firewall_rules: Mapping[Name, FirewallRule] = {}

@@ -88,11 +88,18 @@ def _as_planned(state: State) -> str:
         case "storage_server":
             return f"exports {state['storage']['export']} to {', '.join(state['storage']['clients'])} alone"
         case "firewall":
-            return "lets pass what its rules allow, and holds its addresses and VPNs"
+            return f"lets pass what its rules allow, and holds its addresses and VPNs{_neighbours(state['firewall'])}"
         case "zone_switch":
-            return "holds its addresses, its part of the virtual ones, and its packet filter"
+            held = "holds its addresses, its part of the virtual ones, and its packet filter"
+            return held + _neighbours(state["gateway"])
         case _:
             return "serves DHCP, DNS and source NAT, and filters packets"
+
+
+def _neighbours(part: Mapping[str, Any]) -> str:
+    """What must be true of a device with OSPF, too; its module says who or what is astray."""
+    routing = part["routing"]
+    return f"; has routes by its neighbours {', '.join(routing['neighbours'])}" if routing else ""
 
 
 def _ids(vlans: Iterable[int]) -> str:

@@ -11,7 +11,8 @@ from podwright.model.edge import FirewallRule
 from podwright.model.views import Device, appliances, zone_management_subnet
 from podwright.plan import names
 from podwright.plan.ground import Ground, Link
-from podwright.plan.host_networks import empty_network, own_address, transit_interface, upstream_port
+from podwright.plan.host_networks import empty_network, own_address, transit_interface, transit_route, upstream_port
+from podwright.plan.routing import firewall_routing, public_networks
 from podwright.plan.state import (
     Firewall,
     FirewallState,
@@ -52,7 +53,7 @@ def _network(ground: Ground, device: Device) -> HostNetwork:
     network["interfaces"] = transit_interface(transit, transit.firewall_address, rank)
     network["routed_ports"] = _management_ports(ground, device)
     network["routes"] = [
-        {"destination": str(subnet), "gateway": str(transit.zone_switch_address)} for subnet in _public_networks(zone)
+        transit_route(zone, str(subnet), transit.zone_switch_address) for subnet in public_networks(zone)
     ]
     if (upstream := upstream_port(ground, device)) is not None:
         address = f"{own_address(zone.upstream.address, rank)}/{zone.upstream.network.prefixlen}"
@@ -91,10 +92,11 @@ def _firewall(ground: Ground, device: Device) -> Firewall:
         "virtual_addresses": list(_shared_addresses(ground, zone, device, upstream)),
         "outside": [upstream.port] if upstream else [],
         "inside": [names.vlan_interface(zone.transit.vlan)],
-        "public_networks": [str(subnet) for subnet in _public_networks(zone)],
+        "public_networks": [str(subnet) for subnet in public_networks(zone)],
         "rules": [_pass(ground, device.zone, name, rule) for name, rule in sorted(zone.firewall_rules.items())],
         "management": _management(ground, device),
         "vpns": dict(_vpns(ground, device.zone)),
+        "routing": firewall_routing(ground, device),
     }
 
 
@@ -181,10 +183,6 @@ def _vpns(ground: Ground, here: str) -> Iterator[tuple[str, VpnEnd]]:
                     "remote_networks": _texts(vpn.networks[there]),
                 },
             )
-
-
-def _public_networks(zone: Zone) -> list[IPv4Network]:
-    return sorted(pod.networks.public.subnet for pod in zone.pods.values())
 
 
 def _texts(networks: Iterable[IPv4Network]) -> list[str]:

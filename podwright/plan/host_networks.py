@@ -11,12 +11,15 @@ from podwright.model.storage_share import StorageShare, storage_share
 from podwright.model.views import Device, routed
 from podwright.plan import names
 from podwright.plan.ground import Ground, Link
-from podwright.plan.state import HostNetwork, Segment, Share, VlanInterface
+from podwright.plan.state import HostNetwork, Route, Segment, Share, VlanInterface
 from podwright.plan.trunks import carried, needed_by
 from podwright.plan.tunnels import needs_tunnels, tunnel, tunnel_routes
 
 # IEEE 802.1Q-2018, 13.26.3: the worst priority, so that a zone switch never becomes root of a pod.
 _ZONE_SWITCH_PRIORITY = 61440
+
+# What FRR finds comes before a route of the kernel with this metric: its first byte is the distance (zebra(8)).
+_LAST_RESORT_METRIC = 254 << 24
 
 
 def storage_server_network(ground: Ground, device: Device) -> HostNetwork:
@@ -76,7 +79,7 @@ def zone_switch_network(ground: Ground, device: Device) -> HostNetwork:
     if zone.transit is not None:
         transit = transit_interface(zone.transit, zone.transit.zone_switch_address, rank)
         network["interfaces"] |= {name: {**each, "bridge": names.TRANSIT_BRIDGE} for name, each in transit.items()}
-        network["routes"] = [{"destination": "0.0.0.0/0", "gateway": str(zone.transit.firewall_address)}]
+        network["routes"] = [transit_route(zone, "0.0.0.0/0", zone.transit.firewall_address)]
     if upstream is not None:
         address = own_address(zone.upstream.address, rank)
         network["routed_ports"] = {
@@ -104,6 +107,14 @@ def transit_interface(transit: Transit, shared: IPv4Address, rank: int) -> dict[
     address = f"{own_address(shared, rank)}/{transit.subnet.prefixlen}"
     interface: VlanInterface = {"vlan": transit.vlan, "addresses": [address], "description": "transit"}
     return {names.vlan_interface(transit.vlan): interface}
+
+
+def transit_route(zone: Zone, destination: str, gateway: IPv4Address) -> Route:
+    """A static way through the transit network; with OSPF it is the last resort."""
+    route: Route = {"destination": destination, "gateway": str(gateway)}
+    if zone.routing == "ospf":
+        route["metric"] = _LAST_RESORT_METRIC
+    return route
 
 
 def upstream_port(ground: Ground, device: Device) -> Link | None:

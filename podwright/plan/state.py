@@ -96,10 +96,11 @@ class RoutedPort(TypedDict):
 
 
 class Route(TypedDict):
-    """A way to what is not on a link."""
+    """A way to what is not on a link; of two, the one with the lower metric is taken."""
 
     destination: str
     gateway: str
+    metric: NotRequired[int]
 
 
 class HostNetwork(TypedDict):
@@ -117,6 +118,19 @@ class HostNetwork(TypedDict):
 
 
 # zone switches
+
+
+class Routing(TypedDict):
+    """How a device tells its neighbours in the transit network by OSPF whom it leads to, and what it believes them."""
+
+    interface: str
+    router_id: str
+    network: str
+    neighbours: list[str]
+    announced: list[str]
+    accepted: list[str]
+    preferred_with: str
+    key: str
 
 
 class VirtualAddress(TypedDict):
@@ -137,6 +151,7 @@ class Gateway(TypedDict):
 
     virtual_addresses: list[VirtualAddress]
     forwarding: list[Forwarding]
+    routing: Routing | None
 
 
 # firewalls
@@ -197,6 +212,7 @@ class Firewall(TypedDict):
     rules: list[Pass]
     management: Management
     vpns: dict[str, VpnEnd]
+    routing: Routing | None
 
 
 # storage servers

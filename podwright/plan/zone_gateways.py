@@ -9,6 +9,7 @@ from podwright.model.views import Device, infrastructure, routed
 from podwright.plan import names
 from podwright.plan.ground import Ground
 from podwright.plan.host_networks import upstream_port, zone_switch_network, zone_switch_rank
+from podwright.plan.routing import zone_switch_routing
 from podwright.plan.state import Forwarding, Gateway, VirtualAddress, ZoneSwitchState
 
 _FIRST_PRIORITY, _PRIORITY_STEP = 150, 50
@@ -71,6 +72,7 @@ def _gateway(ground: Ground, device: Device) -> Gateway:
     return {
         "virtual_addresses": addresses,
         "forwarding": [*_forwarding([*public, *outside]), *_forwarding(tunnels)],
+        "routing": zone_switch_routing(ground, device),
     }
 
 

@@ -43,6 +43,9 @@ def _firewalls(path: KeyPath, zone: Zone) -> Iterator[Finding]:
             if getattr(zone, key):
                 remedy = "declare firewalls, or remove it"
                 yield Finding((*path, key), key, "of use in a zone without firewalls", remedy)
+        if zone.routing == "ospf":
+            remedy = "declare firewalls, or write static"
+            yield Finding((*path, "routing"), zone.routing, "of use in a zone without firewalls", remedy)
 
 
 def _transit(declaration: Declaration, path: KeyPath, zone: Zone, transit: Transit) -> Iterator[Finding]:

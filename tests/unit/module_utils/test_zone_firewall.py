@@ -102,11 +102,12 @@ def test_differences_and_what_they_take(file: Path) -> None:
 def test_a_run_that_ends_in_the_middle_is_made_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(change_marker, "DIRECTORY", str(tmp_path))
     monkeypatch.setattr(rollback, "_SCRIPT", tmp_path / "rollback.sh")
+    monkeypatch.setattr(rollback, "_BOOT_UNIT_FILE", tmp_path / "at-boot.service")
     monkeypatch.setenv("PATH", str(tmp_path))  # where no program is, so that the run ends at the first one
     desired = zone_firewall.desired(FIREWALL, "process")
 
     with pytest.raises(FileNotFoundError):
-        zone_firewall.apply(FIREWALL, KEYS, {"packet filter": (None, "as loaded")}, 60)
+        zone_firewall.apply(FIREWALL, KEYS, None, {"packet filter": (None, "as loaded")}, 60)
 
     differences = flat_state.compare(desired, desired | change_marker.read("zone-firewall"))
     steps = zone_firewall.actions(differences)

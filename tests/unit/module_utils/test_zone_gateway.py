@@ -24,7 +24,7 @@ def test_what_is_written() -> None:
 
 
 def test_a_gateway_without_addresses_announces_and_forwards_nothing() -> None:
-    gateway = {"virtual_addresses": [], "forwarding": [], "tracked_ports": ["swp1"]}
+    gateway = {"virtual_addresses": [], "forwarding": [], "tracked_ports": ["swp1"], "routing": None}
     assert "vrrp_instance" not in zone_gateway.keepalived(gateway)
     assert zone_gateway.rules(gateway).count("accept") == 2  # the policy for the switch itself, and replies
 
@@ -36,6 +36,7 @@ def test_rules_name_adjoining_networks_as_nft_prints_them_and_only_those_that_ma
     gateway = {
         "virtual_addresses": [{"interface": name, "address": address} for name, address in networks.items()],
         "forwarding": [{"from": a, "to": b} for pair in ("30 31", "40 41") for a, b in _both_ways(pair)],
+        "routing": None,
     }
     rules = [line.split(" ip daddr ") for line in zone_gateway.rules(gateway).splitlines() if " ip daddr " in line]
     assert {before.split('"')[1]: after.split(" meta")[0] for before, after in rules} == {
@@ -73,12 +74,13 @@ def test_a_run_that_ends_before_keepalived_is_told_is_made_good(
     desired = zone_gateway.desired(GATEWAY)
     written = tmp_path / "50-any.conf"
 
+    differences = {str(written): (None, "new"), "loaded rules": (None, desired["loaded rules"])}
     with pytest.raises(FileNotFoundError):
-        zone_gateway.apply({str(written): (None, "new"), "loaded rules": (None, desired["loaded rules"])})
+        zone_gateway.apply(GATEWAY, None, differences, 60)
 
     assert written.read_text() == "new"
-    differences = flat_state.compare(desired, desired | change_marker.read("zone-gateway"))
-    assert "reload keepalived" in zone_gateway.actions(differences)
+    left = flat_state.compare(desired, desired | change_marker.read("zone-gateway"))
+    assert "reload keepalived" in zone_gateway.actions(left)
 
 
 def lines(before: str | None, after: str | None) -> list[str] | str:

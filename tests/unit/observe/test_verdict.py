@@ -95,6 +95,7 @@ STATES: dict[str, Any] = {
             "routed_ports": {"swp3": {"addresses": ["198.51.100.2/24"]}},
             "routes": [{"destination": "0.0.0.0/0", "gateway": "198.51.100.254"}],
         },
+        "gateway": {"routing": None},
     },
     "sw1": {
         "kind": "pod_switch",
@@ -267,6 +268,16 @@ def test_device_that_is_not_as_planned_is_found(device: str, results: list[Any],
 def test_trunks_are_told():
     findings = judge(STATES, good_frames(), good_answers(), GOOD_COMPARISONS)
     assert "ports carry swp4 untagged, swp6 20+101" in [f.statement for f in findings if f.subject == "sw1"]
+
+
+def test_neighbours_that_are_not_there_are_told():
+    routing = {"neighbours": ["10.200.0.2", "10.200.0.7"]}
+    states = STATES | {"east-zsw1": STATES["east-zsw1"] | {"gateway": {"routing": routing}}}
+    astray = {"changed": False, "astray": {"neighbour 10.200.0.7": "is not full"}}
+    comparisons = GOOD_COMPARISONS | {"east-zsw1": [{"changed": False}, astray]}
+    (finding,) = (f for f in judge(states, good_frames(), good_answers(), comparisons) if not f.holds)
+    assert finding.statement.endswith("; has routes by its neighbours 10.200.0.2, 10.200.0.7")
+    assert finding.seen == "neighbour 10.200.0.7 is not full"
 
 
 def test_findings_are_in_a_stable_order():

@@ -41,8 +41,10 @@ def two_pods() -> dict[str, Any]:
 
 
 def firewall_pair() -> dict[str, Any]:
-    """The same, behind two firewalls that are bonded to both zone switches."""
-    return with_firewall_pairs(two_pods())
+    """The same, behind two firewalls that are bonded to both zone switches and find them by OSPF."""
+    declaration = with_firewall_pairs(two_pods())
+    declaration["zones"]["z0"]["routing"] = "ospf"
+    return declaration
 
 
 def racks() -> dict[str, Any]:
