@@ -37,6 +37,15 @@ options:
         suboptions:
           members: {description: Interfaces of the bond., type: list, elements: str, required: true}
           tagged: {description: All VLANs that it carries., type: list, elements: int, required: true}
+          share:
+            description:
+              - What one of these VLANs keeps of each member, whatever the others send.
+              - Needs C(tc) of C(iproute2), and C(sch_htb) and C(cls_bpf) of the kernel.
+            type: dict
+            suboptions:
+              vlan: {description: The VLAN., type: int, required: true}
+              guaranteed_mbit_s: {description: What it keeps., type: int, required: true}
+              link_mbit_s: {description: What a member carries., type: int, required: true}
       trunks:
         description: Ports of VLAN-aware bridges, C({name:{tagged, bridge}}); the bridge is C(br0) where it is left out.
         type: dict
@@ -116,6 +125,12 @@ def main() -> None:
             "options": {
                 "members": {"type": "list", "elements": "str", "required": True},
                 "tagged": {"type": "list", "elements": "int", "required": True},
+                "share": {
+                    "type": "dict",
+                    "options": {
+                        key: {"type": "int", "required": True} for key in ("vlan", "guaranteed_mbit_s", "link_mbit_s")
+                    },
+                },
             },
         },
         "trunks": {"type": "dict", "default": {}},

@@ -1,9 +1,10 @@
 """The network of a Linux device: what it has, what differs from what it should have, and the change.
 
-Two layers make it: Open vSwitch (the backend `openvswitch`) and systemd-networkd
-(addresses and routes of both backends, and all links of the backend `linux`). Each
-has `read() -> state`, `wanted(network) -> state`, `plan(current, wanted) -> changes`,
-`segments(state)` and `apply(changes)`. Changes say what to set, and null for what goes.
+Three layers make it: Open vSwitch (the backend `openvswitch`), systemd-networkd
+(addresses and routes of both backends, and all links of the backend `linux`) and
+traffic control (what a VLAN keeps of the uplinks). Each has `read() -> state`,
+`wanted(network) -> state`, `plan(current, wanted) -> changes` and `apply(changes)`,
+and the first two `segments(state)`. Changes say what to set, and null for what goes.
 """
 
 from __future__ import annotations
@@ -11,7 +12,13 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ansible_collections.podwright.cloud.plugins.module_utils import networkd, networkd_files, openvswitch, services
+from ansible_collections.podwright.cloud.plugins.module_utils import (
+    link_share,
+    networkd,
+    networkd_files,
+    openvswitch,
+    services,
+)
 from ansible_collections.podwright.cloud.plugins.module_utils.errors import DeviceError
 
 MANAGEMENT_INTERFACE = "eth0"
@@ -39,6 +46,7 @@ def read(network: Network) -> State:
     state: State = {
         "units": {name: unit.enabled and unit.active for name, unit in services.read(_units(network)).items()},
         "networkd": networkd.read(),
+        "link_share": link_share.read(),
     }
     if network["backend"] == "openvswitch" or openvswitch.installed():
         state["openvswitch"] = openvswitch.read() if openvswitch.installed() else openvswitch.NOTHING
@@ -49,7 +57,8 @@ def complete(network: Network) -> Network:
     """Fill in what `network` leaves out, and refuse what no host can have.
 
     Raises:
-        DeviceError: the management interface is in use, a name is too long, or a VLAN is used twice.
+        DeviceError: the management interface is in use, a name is too long, a VLAN is used twice, or one keeps a share
+            of links that do not carry it, or all of them.
     """
     result = {**_EMPTY, **{key: value for key, value in network.items() if value is not None}}
     ports = [*(result["uplinks"] or {"members": []})["members"], *result["trunks"], *result["routed_ports"]]
@@ -61,15 +70,17 @@ def complete(network: Network) -> Network:
         if not 1 <= len(name) <= 15 or "/" in name:
             raise DeviceError(f"network: {name!r} is no interface name; give 1 to 15 characters (ip-link(8))")
     _refuse_shared_vlans(result)
+    _refuse_share(result["uplinks"] or {})
     return result
 
 
 def plan(current: State, network: Network) -> Changes:
-    """Compare a host with what `network` wants of it: `{units, networkd, openvswitch}`, only what differs."""
+    """Compare a host with what `network` wants of it: `{units, networkd, openvswitch, link_share}`, what differs."""
     changes: Changes = {"units": {name: True for name, ready in current["units"].items() if not ready}}
     changes["networkd"] = networkd.plan(current["networkd"], networkd_files.wanted(network))
     if "openvswitch" in current:
         changes["openvswitch"] = openvswitch.plan(current["openvswitch"], openvswitch.wanted(network))
+    changes["link_share"] = link_share.plan(current["link_share"], link_share.wanted(network))
     return {layer: change for layer, change in changes.items() if change}
 
 
@@ -103,6 +114,7 @@ def apply(changes: Changes, network: Network) -> None:
         services.run("systemctl", "enable", "--quiet", "--now", *changes["units"])
     networkd.apply(changes.get("networkd", {}))
     openvswitch.apply(changes.get("openvswitch", {}))
+    link_share.apply(changes.get("link_share", {}), link_share.wanted(network))
     deadline = time.monotonic() + SETTLE_S
     while left := plan(read(network), network):
         if time.monotonic() > deadline:
@@ -123,3 +135,18 @@ def _refuse_shared_vlans(network: Network) -> None:
                 f"network: {other} and {name} are both VLAN {item['vlan']}; "
                 "a host has one interface or segment per VLAN"
             )
+
+
+def _refuse_share(uplinks: dict[str, Any]) -> None:
+    share = uplinks.get("share")
+    if not share:
+        return
+    vlan, kept, link = share["vlan"], share["guaranteed_mbit_s"], share["link_mbit_s"]
+    if vlan not in uplinks["tagged"]:
+        raise DeviceError(
+            f"network.uplinks.share: VLAN {vlan} is not one of uplinks.tagged; add it there, or take the share away"
+        )
+    if not 0 < kept < link:
+        raise DeviceError(
+            f"network.uplinks.share: {kept} of {link} Mbit/s leaves one side nothing; give 1 to {link - 1} Mbit/s"
+        )

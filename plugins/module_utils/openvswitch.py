@@ -28,10 +28,15 @@ NO_VLAN = [4095]
 # tunnels are, so that what comes by one of them goes to the machines here and not on to other hosts (split horizon).
 PROTECTED = {"protected": True}
 
+# In a port: the queues of its interfaces are others' to make. Open vSwitch takes away those that it has not made, but
+# where a port says so (ovs-vswitchd.conf.db(5), QoS, `linux-noop`).
+QUEUES_LEFT_ALONE = {"qos": "linux-noop"}
+
 COLUMNS = {
     "Bridge": ["name", "datapath_type", "rstp_enable", "other_config", "external_ids", "ports"],
-    "Port": ["name", "tag", "trunks", "interfaces", "fake_bridge", "protected", "external_ids"],
+    "Port": ["name", "tag", "trunks", "interfaces", "fake_bridge", "protected", "external_ids", "qos"],
     "Interface": ["name", "type", "ofport", "ifindex"],
+    "QoS": ["type", "external_ids"],
 }
 
 State = dict[str, Any]
@@ -57,9 +62,10 @@ def parse(rows: dict[str, list[ovsdb.Row]]) -> State:
     ports = [row for row in rows["Port"] if row["name"] not in bridges]
     marked = [row for row in ports if row["_uuid"] in bridge_names and MARK in row["external_ids"]]
     foreign = [row for row in ports if row not in marked]
+    queues = {row["_uuid"]: row["type"] for row in rows["QoS"]}
     return {
         "bridges": {name: _bridge_state(row) for name, row in sorted(bridges.items())},
-        "ports": {row["name"]: _port_state(row, interfaces, bridge_names[row["_uuid"]]) for row in marked},
+        "ports": {row["name"]: _port_state(row, interfaces, bridge_names[row["_uuid"]], queues) for row in marked},
         "foreign": sorted(_names(foreign, interfaces)),
         "occupants": _occupants([row for row in foreign if bridge_names.get(row["_uuid"]) == BRIDGE], interfaces),
     }
@@ -120,6 +126,7 @@ def operations(changes: dict[str, Any], rows: dict[str, list[ovsdb.Row]]) -> lis
             result += _port_operations(name, port, row, there, rows["Interface"])
         elif row and there and bridges.get(there, {}) is not None:  # else it goes with its bridge
             result += _removal_operations(row, there, rows)
+    result += _leftover_queues(changes.get("ports", {}), rows)
     # ovs-vswitchd copies next_cfg to cur_cfg when it has reconfigured itself (ovs-vswitchd.conf.db(5)).
     result.append({"op": "mutate", "table": "Open_vSwitch", "where": [], "mutations": [["next_cfg", "+=", 1]]})
     result.append({"op": "select", "table": "Open_vSwitch", "where": [], "columns": ["next_cfg"]})
@@ -137,7 +144,7 @@ def _wanted_ports(network: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]
     tunnels = {name: segment["tunnel"] for name, segment in network["segments"].items() if "tunnel" in segment}
     if uplinks:
         port = _port("trunk", "uplinks", members=sorted(uplinks["members"]), trunks=_trunks(uplinks))
-        yield BOND, port | (PROTECTED if tunnels else {})
+        yield BOND, port | (PROTECTED if tunnels else {}) | (QUEUES_LEFT_ALONE if uplinks.get("share") else {})
     for name, trunk in network["trunks"].items():
         yield name, _port("trunk", "trunk", bridge_of(trunk), members=[name], trunks=_trunks(trunk))
     for name, segment in network["segments"].items():
@@ -193,7 +200,9 @@ def _bridge_state(row: ovsdb.Row) -> dict[str, Any]:
     }
 
 
-def _port_state(row: ovsdb.Row, interfaces: dict[str, ovsdb.Row], bridge: str) -> dict[str, Any]:
+def _port_state(
+    row: ovsdb.Row, interfaces: dict[str, ovsdb.Row], bridge: str, queues: dict[str, str]
+) -> dict[str, Any]:
     members = [interfaces[uuid] for uuid in ovsdb.as_set(row["interfaces"])]
     internal = any(member["type"] == "internal" for member in members)
     tag = None if row["tag"] == [] else row["tag"]
@@ -206,7 +215,7 @@ def _port_state(row: ovsdb.Row, interfaces: dict[str, ovsdb.Row], bridge: str) -
         tag=tag,
         trunks=sorted(ovsdb.as_set(row["trunks"])),
     )
-    return port | (PROTECTED if row["protected"] else {})
+    return port | (PROTECTED if row["protected"] else {}) | ({"qos": queues[row["qos"]]} if row["qos"] else {})
 
 
 def _names(ports: list[ovsdb.Row], interfaces: dict[str, ovsdb.Row]) -> set[str]:
@@ -295,6 +304,12 @@ def _port_operations(
         "bond_mode": "active-backup" if len(members) > 1 else ["set", []],
         "external_ids": _mark(port["purpose"]),
     }
+    if "qos" in port:
+        queues = {"type": port["qos"], "external_ids": _mark(port["purpose"])}
+        yield _insertion("QoS", f"qos_{_label(name)}", queues)
+        columns["qos"] = ["named-uuid", f"qos_{_label(name)}"]
+    elif row and row["qos"]:
+        columns["qos"] = ["set", []]
     if row:
         yield {"op": "update", "table": "Port", "where": _same(row), "row": columns}
         reference = ["uuid", row["_uuid"]]
@@ -323,6 +338,14 @@ def _removal_operations(row: ovsdb.Row, there: str, rows: dict[str, list[ovsdb.R
         ]
     ports = [["uuid", port["_uuid"]] for port in gone]
     return [_mutation("Bridge", _named(there), "ports", "delete", ports)]
+
+
+def _leftover_queues(ports: dict[str, Any], rows: dict[str, list[ovsdb.Row]]) -> Iterator[ovsdb.Operation]:
+    """Take away our rows of the table QoS that no port needs: unlike ports, they do not go with what names them."""
+    needed = {row["qos"] for row in rows["Port"] if row["qos"] and row["name"] not in ports}
+    for row in rows["QoS"]:
+        if MARK in row["external_ids"] and row["_uuid"] not in needed:
+            yield {"op": "delete", "table": "QoS", "where": _same(row)}
 
 
 def _insertion(table: str, label: str, row: dict[str, Any]) -> ovsdb.Operation:

@@ -16,6 +16,7 @@ rect { fill: #ffffff; stroke: #5b6b7b; stroke-width: 1; }
 .title, .note { fill: none; stroke: none; }
 .zone { fill: #f4f6f8; stroke: #9aa8b5; }
 .pod { fill: #e9edf1; stroke: #b4bfc9; }
+.rack { fill: #e1e7ec; stroke: #b4bfc9; }
 .upstream { fill: #fdf3dc; }
 .firewall { fill: #f3dbdb; }
 .zone_switch { fill: #dbe7f3; }
@@ -35,8 +36,8 @@ circle { stroke: none; fill: #1c2733; }
 
 def draw(picture: Picture) -> str:
     """Draw a picture: frames, then cables, then what stands in the frames."""
-    frames = [box for box in picture.boxes if box.kind in ("zone", "pod")]
-    others = [box for box in picture.boxes if box.kind not in ("zone", "pod")]
+    frames = [box for box in picture.boxes if box.kind in ("zone", "pod", "rack")]
+    others = [box for box in picture.boxes if box.kind not in ("zone", "pod", "rack")]
     elements: list[svg.Element] = [svg.Style(text=_STYLE)]
     elements += map(_box, frames)
     elements += (element for line in picture.lines for element in _line(line))
@@ -85,7 +86,7 @@ def _box(box: Box) -> svg.G:
     return svg.G(elements=elements)
 
 
-_HEADED = ("title", "zone", "pod", "firewall", "zone_switch", "pod_switch", "storage_server", "hypervisor")
+_HEADED = ("title", "zone", "pod", "rack", "firewall", "zone_switch", "pod_switch", "storage_server", "hypervisor")
 
 
 def _line(line: Line) -> list[svg.Element]:

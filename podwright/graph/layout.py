@@ -13,6 +13,7 @@ from podwright.graph.blocks import Block, Box, Line, below, beside, framed, in_r
 from podwright.graph.wires import Cable, Row, lanes_height, wire
 from podwright.model.cloud import Cloud, Pod, Zone
 from podwright.model.natural_order import natural
+from podwright.model.racks import racks, switches_in
 from podwright.model.views import Domain, devices, domains, guest_network_pods, guest_networks, infrastructure
 
 _GAP = 14.0
@@ -118,23 +119,43 @@ def _zone_title(plot: _Plot, name: str, zone: Zone) -> str:
 
 
 def _pod(plot: _Plot, zone: Zone, name: str, pod: Pod) -> Block:
-    """The pod switches, and rows of storage servers and hypervisors."""
-    switches = beside(
-        (of_box(_device(switch, "pod_switch", plot)) for switch in sorted(pod.pod_switches, key=natural)), 40
-    )
-    hosts = [of_box(_device(server, "storage_server", plot)) for server in sorted(pod.storage_servers, key=natural)]
-    hosts += [_hypervisor(plot, hypervisor) for hypervisor in sorted(pod.hypervisors, key=natural)]
-    rows = [beside(row, _GAP) for row in in_rows(hosts, _columns(hosts))]
-    grid = _with_lanes(rows, switches)
+    """The pod switches, and rows of hosts, or of racks with their own."""
+    content = _racks(plot, name, pod) if racks(pod) else _layer(plot, pod, None)
     networks = ", ".join(f"{purpose} {network.vlan}" for purpose, network in infrastructure(pod.networks).items())
     note = text_box(f"{name} networks", "note", [f"VLANs: {networks}"])
-    content = below([_centred(switches, max(grid.width, switches.width)), grid, of_box(note)], 8)
+    return framed(name, "pod", [f"pod {name}"], below([content, of_box(note)], 8))
+
+
+def _racks(plot: _Plot, name: str, pod: Pod) -> Block:
+    """The pod switches that join racks, and rows of racks."""
+    framed_racks = [
+        framed(f"{name} rack {rack}", "rack", [f"rack {rack}"], _layer(plot, pod, rack)) for rack in racks(pod)
+    ]
+    return _wired(plot, switches_in(pod, None), framed_racks, "rack", ("pod_switch",))
+
+
+def _layer(plot: _Plot, pod: Pod, rack: str | None) -> Block:
+    """The pod switches of a rack, or of a pod without racks, and rows of storage servers and hypervisors."""
+    servers = [name for name, server in pod.storage_servers.items() if server.rack == rack]
+    hypervisors = [name for name, hypervisor in pod.hypervisors.items() if hypervisor.rack == rack]
+    hosts = [of_box(_device(server, "storage_server", plot)) for server in sorted(servers, key=natural)]
+    hosts += [_hypervisor(plot, hypervisor) for hypervisor in sorted(hypervisors, key=natural)]
+    return _wired(plot, switches_in(pod, rack), hosts, None, _HOSTS)
+
+
+def _wired(
+    plot: _Plot, switches: Sequence[str], blocks: Sequence[Block], frame: str | None, kinds: Sequence[str]
+) -> Block:
+    """Pod switches, rows of what is below them, and the cables to the boxes of some kinds there, in frames or bare."""
+    above = beside((of_box(_device(switch, "pod_switch", plot)) for switch in sorted(switches, key=natural)), 40)
+    rows = [beside(row, _GAP) for row in in_rows(blocks, _columns(blocks))]
+    grid = _with_lanes(rows, above)
+    content = below([_centred(above, max(grid.width, above.width)), grid], 8)
     boxes = {box.name: box for box in content.boxes}
-    upper = [boxes[switch] for switch in sorted(pod.pod_switches, key=natural)]
-    lower = [_row(row, boxes, None, _HOSTS) for row in rows]
-    lines = wire(upper, lower, plot.cables(pod.pod_switches)) + _peers(plot, boxes, pod.pod_switches)
-    content = Block(content.width, content.height, content.boxes, (*content.lines, *lines))
-    return framed(name, "pod", [f"pod {name}"], content)
+    upper = [boxes[switch] for switch in sorted(switches, key=natural)]
+    lower = [_row(row, boxes, frame, kinds) for row in rows]
+    lines = wire(upper, lower, plot.cables(switches)) + _peers(plot, boxes, switches)
+    return Block(content.width, content.height, content.boxes, (*content.lines, *lines))
 
 
 _HOSTS = ("storage_server", "hypervisor")

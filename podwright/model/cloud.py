@@ -103,12 +103,24 @@ class Network(Declared):
     """the addresses for routing appliances, first and last joined by a hyphen"""
 
 
+class StorageNetwork(Network):
+    """The network between hypervisors and storage servers.
+
+    Where its pod says what its links carry (`link_mbit_s`), it keeps a part of each link that it shares with guests.
+    """
+
+    guaranteed_mbit_s: Positive | None = None
+    """the Mbit/s that it keeps of such a link; left out, what the pod's storage_iops need, half of the link at most"""
+    guaranteed_by: Literal["hypervisors", "hypervisors_and_pod_switches"] = "hypervisors_and_pod_switches"
+    """who keeps it for storage: not every platform of pod switches can"""
+
+
 class PodNetworks(Declared):
     """The infrastructure networks of a pod; tunnel is for zones with guest networks in several pods."""
 
     management: Network
     """the network by which the controller reaches devices and routing appliances"""
-    storage: Network
+    storage: StorageNetwork
     """the network between hypervisors and storage servers"""
     public: Network
     """the network of public addresses, by which customers reach the outside"""
@@ -121,12 +133,14 @@ class ZoneSwitch(LinuxDevice):
 
 
 class PodSwitch(ManagedDevice):
-    """One of the L2 pair of a pod."""
+    """One of an L2 pair: the pod's, or in a pod of several racks that of a rack, or the one that joins the racks."""
 
     platform: Platform
     """the driver that speaks its language"""
     port: Annotated[int, whole_number(1, 65535)] = default_port("")
     """the TCP port of its management protocol"""
+    rack: Name | None = None
+    """the rack whose hosts it is for, cabled once to each pod switch without a rack; left out, for the whole pod"""
 
     @model_validator(mode="before")
     @classmethod
@@ -152,6 +166,8 @@ class StorageServer(LinuxDevice):
     """the room for disks in GiB; those of machines that were taken away count until they are removed"""
     storage_iops: Positive | None = None
     """the operations a second that it can promise to all of its disks together; left out, not limited"""
+    rack: Reference | None = None
+    """the rack that it stands in, one of a pod switch; left out where no pod switch has one"""
 
 
 class Hypervisor(LinuxDevice):
@@ -173,6 +189,8 @@ class Hypervisor(LinuxDevice):
     """the account whose machines and routing appliances alone run on it; left out, it is for all"""
     virtualization: Literal["kvm", "qemu"] = "kvm"
     """hardware virtualization (kvm) or emulation (qemu)"""
+    rack: Reference | None = None
+    """the rack that it stands in, one of a pod switch; left out where no pod switch has one"""
 
 
 class PodLimits(Declared):
@@ -226,12 +244,14 @@ class Pod(Declared):
     """the VLAN ids for guest networks: a list of ids and ranges; left out where the zone has them"""
     networks: PodNetworks
     """the infrastructure networks"""
+    link_mbit_s: Annotated[int, whole_number(2)] | None = None
+    """what the slowest link between hypervisors and storage servers carries; left out, storage is guaranteed nothing"""
     pod_switches: Mapping[Name, PodSwitch]
-    """one pod switch, or a redundant pair"""
+    """one pod switch, or a redundant pair; with `rack`, one or two for each rack, and one or two that join them"""
     storage_servers: Mapping[Name, StorageServer]
-    """the storage servers, each cabled once to every pod switch"""
+    """the storage servers, each cabled once to every pod switch, of its rack where it has one"""
     hypervisors: Mapping[Name, Hypervisor]
-    """the hypervisors, each cabled once to every pod switch"""
+    """the hypervisors, each cabled once to every pod switch, of its rack where it has one"""
     console_ports: tuple[PortRange, ...] | None = None
     """the TCP ports of consoles, one for each machine and routing appliance of the pod: a list of ports and ranges"""
     limits: PodLimits = PodLimits()

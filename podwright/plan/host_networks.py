@@ -7,10 +7,11 @@ from ipaddress import IPv4Address
 from podwright.model.cloud import Hypervisor, Network, Pod, StorageServer, Zone
 from podwright.model.devices import LinuxDevice
 from podwright.model.edge import Transit
+from podwright.model.storage_share import StorageShare, storage_share
 from podwright.model.views import Device, routed
 from podwright.plan import names
 from podwright.plan.ground import Ground, Link
-from podwright.plan.state import HostNetwork, Segment, VlanInterface
+from podwright.plan.state import HostNetwork, Segment, Share, VlanInterface
 from podwright.plan.trunks import carried, needed_by
 from podwright.plan.tunnels import needs_tunnels, tunnel, tunnel_routes
 
@@ -24,8 +25,14 @@ def storage_server_network(ground: Ground, device: Device) -> HostNetwork:
 
 
 def hypervisor_network(ground: Ground, device: Device) -> HostNetwork:
-    """The same, a segment for each network that a domain is in, and ways to the other pods that those are in."""
+    """The same, a segment for each network that a domain is in, and ways to the other pods that those are in.
+
+    Its uplinks are where guests and storage meet; storage servers' carry nothing else.
+    """
     network = _host_network(ground, device)
+    share = storage_share(ground.pod_of(device))
+    if share is not None and network["uplinks"] is not None:
+        network["uplinks"]["share"] = share_of_links(share)
     network["segments"] = _segments(ground, device)
     declared, tunnels = device.declared, ground.pod_of(device).networks.tunnel
     if tunnels and needs_tunnels(ground, device):
@@ -102,6 +109,15 @@ def transit_interface(transit: Transit, shared: IPv4Address, rank: int) -> dict[
 def upstream_port(ground: Ground, device: Device) -> Link | None:
     """The first port of a firewall or a zone switch that leads to the provider."""
     return next((link for link in ground.links[device.name] if link.far.device == "upstream"), None)
+
+
+def share_of_links(share: StorageShare) -> Share:
+    """What storage's VLAN keeps of links, as states say it."""
+    return {
+        "vlan": share.vlan,
+        "guaranteed_mbit_s": share.guaranteed_mbit_s,
+        "link_mbit_s": share.link_mbit_s,
+    }
 
 
 def _host_network(ground: Ground, device: Device) -> HostNetwork:

@@ -6,6 +6,17 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 import yaml
 
+# links
+
+
+class Share(TypedDict):
+    """What a VLAN keeps of a link, whatever the others on it send."""
+
+    vlan: int
+    guaranteed_mbit_s: int
+    link_mbit_s: int
+
+
 # switch ports
 
 
@@ -42,6 +53,7 @@ class Uplinks(TypedDict):
 
     members: list[str]
     tagged: list[int]
+    share: NotRequired[Share]
 
 
 class Trunk(TypedDict):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from podwright.model.cloud import PodSwitch
+from podwright.model.racks import switches_in
 from podwright.model.views import Device, infrastructure
 from podwright.plan import names
 from podwright.plan.ground import Ground, Link
 from podwright.plan.state import PodSwitchState, Switch, SwitchPort
-from podwright.plan.trunks import carried, used_in_pod
+from podwright.plan.trunks import carried, rack_of, used_behind
 
 # IEEE 802.1Q-2018, 13.26.3: bridge priorities are multiples of 4096; the lowest becomes root.
 _PRIORITY_STEP = 4096
+# The first of two that join racks becomes root, and the second takes over; those of racks come after, whichever rack.
+_FIRST_STEP_IN_RACKS = 4
 # IEEE 802.1Q-2018, table 13-4 recommends 20 000 for 1 Gbit/s: a hundred times worse is never preferred.
 _MANAGEMENT_PATH_COST = 2_000_000
 
@@ -31,21 +34,27 @@ def pod_switch_state(ground: Ground, device: Device) -> PodSwitchState:
 
 
 def _switch(ground: Ground, device: Device, pod: str) -> Switch:
-    rank = sorted(ground.pod_of(device).pod_switches).index(device.name)
     return {
-        "spanning_tree": {"priority": _PRIORITY_STEP * (rank + 1)},
-        "vlans": _vlans(ground, device.zone, pod),
+        "spanning_tree": {"priority": _PRIORITY_STEP * _step(ground, device)},
+        "vlans": _vlans(ground, device, pod),
         "ports": {link.port: _port(ground, device, link) for link in ground.links[device.name]},
     }
 
 
-def _vlans(ground: Ground, zone: str, pod: str) -> dict[int, str]:
-    networks = infrastructure(ground.cloud.zones[zone].pods[pod].networks)
+def _step(ground: Ground, device: Device) -> int:
+    """How many steps of bridge priority a pod switch is from the best."""
+    rack = rack_of(device)
+    rank = switches_in(ground.pod_of(device), rack).index(device.name)
+    return rank + (1 if rack is None else _FIRST_STEP_IN_RACKS)
+
+
+def _vlans(ground: Ground, device: Device, pod: str) -> dict[int, str]:
+    networks = infrastructure(ground.pod_of(device).networks)
     named = {network.vlan: name for name, network in networks.items()}
-    for domain in ground.domains_in.get((zone, pod), ()):
+    for domain in ground.domains_in.get((device.zone, pod), ()):
         vlan = ground.guest_vlan(domain)
         named[vlan] = names.guest_vlan(domain.account, domain.guest_network, vlan)
-    return {vlan: named[vlan] for vlan in sorted(used_in_pod(ground, zone, pod))}
+    return {vlan: named[vlan] for vlan in sorted(used_behind(ground, device))}
 
 
 def _port(ground: Ground, device: Device, link: Link) -> SwitchPort:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from podwright.model.cloud import PodSwitch
+from podwright.model.racks import hosts_in
 from podwright.model.views import Device, infrastructure, routed
 from podwright.plan.ground import Ground, Link
 from podwright.plan.tunnels import needs_tunnels
@@ -24,6 +26,19 @@ def needed_by(ground: Ground, device: Device) -> set[int]:
         if networks.tunnel and needs_tunnels(ground, device):
             needed.add(networks.tunnel.vlan)
     return needed
+
+
+def used_behind(ground: Ground, switch: Device) -> set[int]:
+    """Every VLAN that something behind a pod switch uses: in its rack, or where it has none in its pod."""
+    assert switch.pod is not None
+    if (rack := rack_of(switch)) is None:
+        return used_in_pod(ground, switch.zone, switch.pod)
+    return {vlan for name in hosts_in(ground.pod_of(switch), rack) for vlan in needed_by(ground, ground.devices[name])}
+
+
+def rack_of(device: Device) -> str | None:
+    """The rack of a pod switch that is for one rack alone."""
+    return device.declared.rack if isinstance(device.declared, PodSwitch) else None
 
 
 def used_in_pod(ground: Ground, zone: str, pod: str) -> set[int]:
@@ -58,4 +73,5 @@ def _carried(ground: Ground, device: Device, link: Link) -> set[int]:
     pod = pods.pop()
     if "zone_switch" in (device.kind, link.far_kind):
         return _routed_in_pod(ground, device.zone, pod)
-    return used_in_pod(ground, device.zone, pod)
+    in_rack = [switch for switch in (device, ground.devices.get(link.far.device)) if switch and rack_of(switch)]
+    return used_behind(ground, in_rack[0] if in_rack else device)

@@ -1,10 +1,15 @@
-"""The network of a Linux device: systemd-networkd's files, and the database of Open vSwitch."""
+"""The network of a Linux device: files of systemd-networkd and of traffic control, the database of Open vSwitch."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.podwright.cloud.plugins.module_utils import host_network, networkd_files, openvswitch
+from ansible_collections.podwright.cloud.plugins.module_utils import (
+    host_network,
+    link_share,
+    networkd_files,
+    openvswitch,
+)
 
 from podwright.plan.state import HostNetwork
 from podwright.rendering.ovs_database import filled, reply_text
@@ -12,7 +17,7 @@ from podwright.rendering.ovs_database import filled, reply_text
 OVS_DATABASE = "openvswitch.json"
 """What the database server replies to a request for all rows of `TABLES`."""
 
-TABLES = ("Bridge", "Port", "Interface")
+TABLES = ("Bridge", "Port", "Interface", "QoS")
 
 
 def network_files(network: HostNetwork) -> dict[str, str]:
@@ -20,6 +25,8 @@ def network_files(network: HostNetwork) -> dict[str, str]:
     complete = host_network.complete(dict(network))
     directory = networkd_files.DIRECTORY.lstrip("/")
     files = {f"{directory}/{name}": text for name, text in networkd_files.wanted(complete)["files"].items()}
+    if unit := link_share.wanted(complete)["unit"]:
+        files[link_share.UNIT_FILE.lstrip("/")] = unit
     if complete["backend"] == "openvswitch":
         files[OVS_DATABASE] = _database(openvswitch.wanted(complete))
     return files

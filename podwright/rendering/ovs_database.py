@@ -32,7 +32,7 @@ def reply_text(tables: Mapping[str, Sequence[Row]], order: Iterable[str]) -> str
 
     A line for each column, so that a line of a difference says what differs; rows by name.
     """
-    results = (sorted(tables.get(table, ()), key=lambda row: str(row["name"])) for table in order)
+    results = (sorted(tables.get(table, ()), key=lambda row: str(row.get("name", row["_uuid"]))) for table in order)
     texts = [",\n".join(map(_row_text, rows)) for rows in results]
     return "[" + ",\n".join(f'{{"rows": [\n{text}\n]}}' for text in texts) + "]\n"
 

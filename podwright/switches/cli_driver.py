@@ -10,6 +10,7 @@ from hier_config import Platform
 
 from podwright.errors import DeviceError, SessionLost
 from podwright.switches.access import Access
+from podwright.switches.port_status import COMMANDS, Template, forwarding
 from podwright.switches.remediation import remediation
 from podwright.switches.running_config import Dialect, managed, parse, ports_of
 from podwright.switches.ssh_cli import Terminal, probe
@@ -31,10 +32,15 @@ class CliDriver(ABC):
     last_line: ClassVar[str]
     """How a whole running configuration ends; empty where it does not tell."""
 
+    save_command: ClassVar[str] = "write memory"
+    port_status: ClassVar[Template | None] = None
+    """What reads the answers of the device about its ports; None where it tells nothing of them."""
+
     def __init__(self, access: Access) -> None:
         self._access = access
         self._terminal = Terminal(access, PAGER_OFF)
         self._collected = ""
+        self._payload = ""
 
     @property
     def access(self) -> Access:
@@ -57,8 +63,12 @@ class CliDriver(ABC):
         return self._collected
 
     def forwarding(self) -> dict[str, PortForwarding] | None:
-        """What the device's ports do in fact; a platform that tells says how."""
-        return None
+        """What the device's ports do in fact, of those that are in the configuration; None where it does not tell."""
+        if self.port_status is None:
+            return None
+        switchport, status = (self._terminal.run(command, "read the state") for command in COMMANDS[self.port_status])
+        configured = parse(self.dialect, self._collected or self.collect())
+        return forwarding(self.port_status, switchport, status, configured)
 
     def render(self, change: Change, before: SwitchState) -> str:
         """The commands, in configuration mode, that make a change."""
@@ -85,9 +95,9 @@ class CliDriver(ABC):
     def lock(self) -> None:
         """See that the platform can try a change, and that nobody else tries one now."""
 
-    @abstractmethod
     def stage(self, payload: str) -> None:
-        """Hand over the commands without effect; where the platform has no place for that, keep them."""
+        """Keep the commands; a platform that has a place for such without effect has them put there."""
+        self._payload = payload
 
     @abstractmethod
     def commit_on_trial(self, timeout_s: int) -> None:
@@ -97,17 +107,17 @@ class CliDriver(ABC):
     def confirm(self) -> None:
         """Make the change stay."""
 
-    @abstractmethod
     def save(self) -> None:
         """Copy the running to the startup configuration."""
+        self._terminal.run(self.save_command, "save the change, which is in force until the switch restarts")
 
     @abstractmethod
     def take_back(self) -> None:
         """Undo the change at once."""
 
-    @abstractmethod
     def discard(self) -> None:
-        """Forget what was handed over."""
+        """Forget the commands."""
+        self._payload = ""
 
     @abstractmethod
     def unlock(self) -> None:

@@ -13,7 +13,10 @@ from podwright.errors import DeviceError
 from podwright.switches.running_config import ALL_VLANS, vlan_ids
 from podwright.switches.state import PortForwarding, SwitchState
 
-_COMMANDS = {
+Template = Literal["cisco_ios", "cisco_nxos"]
+"""Names of platforms among the templates that read their answers (ntc-templates)."""
+
+COMMANDS: Mapping[Template, tuple[str, str]] = {
     "cisco_ios": ("show interfaces switchport", "show interfaces status"),
     "cisco_nxos": ("show interface switchport", "show interface status"),
 }
@@ -23,9 +26,7 @@ Told = TypeVar("Told")
 Row = Mapping[str, str | list[str]]
 
 
-def forwarding(
-    platform: Literal["cisco_ios", "cisco_nxos"], switchport: str, status: str, configured: SwitchState
-) -> dict[str, PortForwarding]:
+def forwarding(platform: Template, switchport: str, status: str, configured: SwitchState) -> dict[str, PortForwarding]:
     """What the ports do that are configured; VLANs that the switch does not have pass none.
 
     Args:
@@ -37,7 +38,7 @@ def forwarding(
     Raises:
         DeviceError: the answers are not such.
     """
-    commands = _COMMANDS[platform]
+    commands = COMMANDS[platform]
     carried = {str(row["interface"]): row for row in _rows(platform, commands[0], switchport)}
     links = {str(row["port"]): str(row["status"]) for row in _rows(platform, commands[1], status)}
     present = frozenset(configured.vlans or ())

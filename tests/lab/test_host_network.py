@@ -35,6 +35,18 @@ data = os.urandom(16 << 20)
 connection.sendall(data)
 print(hashlib.sha256(data).hexdigest())
 """
+SEND_AT_A_RATE = """
+import socket, time
+sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+sender.bind(("{interface}", 0))
+frame = (b"\\xff" * 6 + b"\\x02\\0\\0\\0\\0\\x01" + b"\\x88\\xb5").ljust(1000, b"\\0")
+began, sent = time.monotonic(), 0
+while True:
+    while sent * 8000 < {rate} * 1e6 * (time.monotonic() - began):
+        sender.send(frame)
+        sent += 1
+    time.sleep(0.001)
+"""
 
 
 class Hypervisors:
@@ -187,13 +199,58 @@ def test_a_name_that_is_taken_is_refused(made: Hypervisors) -> None:
 
 
 def test_it_comes_back_after_a_reboot(made: Hypervisors) -> None:
+    wanted = with_share(network(31, 101))
+    made.bring(HV1, wanted)
     boot = "systemctl show --value --property=UserspaceTimestampMonotonic"
     before = made.lab.ssh(HV1, boot)
     made.lab.ssh(HV1, "systemctl reboot", check=False)
     wait_until(lambda: made.lab.ssh(HV1, boot, check=False) not in ("", before))
     assert made.lab.ssh(HV1, "systemctl is-system-running --wait").strip() == "running"
-    assert not made.bring(HV1, network(31, 101))["changed"]
+    assert not made.bring(HV1, wanted)["changed"]
     assert ", 0% packet loss" in made.lab.ssh(HV1, "ping -c 3 -i 0.2 192.168.101.32")
+
+
+def test_storage_keeps_its_share_of_the_uplinks(made: Hypervisors) -> None:
+    wanted = with_share(network(31, 101))
+    assert made.bring(HV1, wanted, "--check")["changed"]
+    assert made.bring(HV1, wanted)["changed"]
+    assert not made.bring(HV1, wanted)["changed"]
+    flooded = received_while_guests_flood(made)
+    made.lab.ssh(HV1, "systemctl restart openvswitch-switch.service")
+    assert not made.bring(HV1, wanted)["changed"]
+    made.lab.ssh(HV1, "tc qdisc delete dev eth2 root")
+    assert made.bring(HV1, wanted)["changed"]
+    made.bring(HV1, network(31, 101))
+    assert "7077:" not in made.lab.ssh(HV1, "tc qdisc show")
+    assert not made.lab.ssh(HV1, "ls /etc/systemd/system").count("podwright-link-share")
+    assert flooded == pytest.approx(8, rel=0.1)
+
+
+def with_share(wanted: dict[str, Any]) -> dict[str, Any]:
+    wanted["uplinks"]["share"] = {"vlan": 20, "guaranteed_mbit_s": 10, "link_mbit_s": 20}
+    return wanted
+
+
+def received_while_guests_flood(both: Hypervisors) -> float:
+    """Mbit/s of what the second hypervisor gets when the first sends it 8 Mbit/s over a link that guests flood."""
+    flood, steady = (
+        f"timeout 4 python3 -c '{SEND_AT_A_RATE.format(interface=name, rate=rate)}' || true"
+        for name, rate in (("guest101", 100), ("vlan20", 8))
+    )
+    counter = "cat /sys/class/net/vlan20/statistics/rx_bytes"
+    both.lab.ssh(HV1, "ip link set guest101 up")
+    senders = [threading.Thread(target=both.lab.ssh, args=(HV1, command)) for command in (flood, steady)]
+    for sender in senders:
+        sender.start()
+    time.sleep(1.5)
+    before, began = int(both.lab.ssh(HV2, counter)), time.monotonic()
+    time.sleep(1.5)
+    after, ended = int(both.lab.ssh(HV2, counter)), time.monotonic()
+    for sender in senders:
+        sender.join()
+    rate = (after - before) * 8 / (ended - began) / 1e6
+    print(f"storage sends 8 Mbit/s over a flooded link of 20: {rate:.2f} arrive")  # noqa: T201
+    return rate
 
 
 def wait_until(holds: Any, timeout_s: float = 60) -> None:

@@ -15,7 +15,9 @@ from podwright.model.checks import (
     guest_addresses,
     names,
     networks,
+    racks,
     references,
+    storage_share,
     tunnels,
 )
 from podwright.model.checks.declaration import Declaration
@@ -29,6 +31,8 @@ _CHECKS = (
     references.check,
     networks.check,
     tunnels.check,
+    racks.check,
+    storage_share.check,
     cables.check,
     edge.check,
     accounts.check,

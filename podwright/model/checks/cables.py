@@ -10,6 +10,7 @@ from podwright.model.checks.declaration import Declaration
 from podwright.model.cloud import Zone
 from podwright.model.document import Finding, KeyPath
 from podwright.model.fields import Cable, Port
+from podwright.model.racks import racks, switches_above, switches_in
 from podwright.model.structure import alternative
 from podwright.model.views import edge
 
@@ -37,6 +38,9 @@ class _Device:
     kind: str
     pod: str | None
     path: KeyPath
+    rack: str | None = None
+    has_racks: bool = False
+    """whether its pod has"""
 
 
 def check(declaration: Declaration) -> Iterator[Finding]:
@@ -61,7 +65,10 @@ def _devices(zone_name: str, zone: Zone) -> dict[str, _Device]:
     for pod_name, pod in zone.pods.items():
         for kind in ("pod_switches", *_HOSTS):
             path = (*base, "pods", pod_name, kind)
-            declared += [(name, _Device(kind, pod_name, (*path, name))) for name in getattr(pod, kind)]
+            declared += [
+                (name, _Device(kind, pod_name, (*path, name), device.rack, bool(racks(pod))))
+                for name, device in getattr(pod, kind).items()
+            ]
     found: dict[str, _Device] = {}
     for name, device in declared:
         # Of two with one name we cannot tell which a cable means.
@@ -73,10 +80,6 @@ def _too_few_switches(name: str, zone: Zone) -> Iterator[Finding]:
     path: KeyPath = ("zones", name, "zone_switches")
     if not zone.zone_switches:
         yield Finding(path, None, "a zone switch", "declare one, or better a pair")
-    for pod_name, pod in zone.pods.items():
-        path = ("zones", name, "pods", pod_name, "pod_switches")
-        if len(pod.pod_switches) not in (1, 2):
-            yield Finding(path, f"{len(pod.pod_switches)} pod switches", "one or two", "declare a redundant pair")
 
 
 def _ends(declaration: Declaration, name: str, zone: Zone, zones: dict[str, dict[str, _Device]]) -> Iterator[Finding]:
@@ -155,6 +158,9 @@ def _pairs(zone_name: str, zone: Zone, devices: dict[str, _Device]) -> Iterator[
             words = " or ".join(_WORDS[kind] for kind in kinds)
             remedy = f"{outside[0].device} ends at {words}: correct the other end"
             yield Finding(path, shown, f"a cable of {words}", remedy)
+        elif outside and known and known[0].rack is not None:
+            remedy = f"{outside[0].device} ends at the pod switches without a rack: correct the other end"
+            yield Finding(path, shown, "a cable of a pod switch that joins racks", remedy)
         elif len(known) == 2 and (misfit := _unjoinable(*known)):
             yield Finding(path, shown, "a cable that a zone has", misfit)
 
@@ -174,6 +180,22 @@ def _unjoinable(a: _Device, b: _Device) -> str | None:
         return "a host is joined to the switches of its pod only: remove the cable or correct an end"
     if a.pod and b.pod and a.pod != b.pod:
         return "pods are joined by zone switches only (layer 3): remove the cable or correct an end"
+    if a.has_racks or b.has_racks:
+        return _unjoinable_in_racks(a, b)
+    return None
+
+
+def _unjoinable_in_racks(a: _Device, b: _Device) -> str | None:
+    """What is wrong between two devices, one of them in a pod with racks, that could be joined without racks."""
+    kinds = {a.kind, b.kind}
+    if kinds & set(_HOSTS):
+        if a.rack != b.rack:
+            return "a host is joined to the switches of its rack only: remove the cable or correct an end"
+    elif "zone_switches" in kinds:
+        if a.rack or b.rack:
+            return "a zone switch is joined to the pod switches without a rack: remove the cable or correct an end"
+    elif a.rack and b.rack and a.rack != b.rack:
+        return "racks are joined by the pod switches without a rack: remove the cable or correct an end"
     return None
 
 
@@ -181,6 +203,8 @@ def _missing(
     zone_name: str, zone: Zone, devices: dict[str, _Device], doubtful: Collection[str | int]
 ) -> Iterator[Finding]:
     """The edge of a zone has one cable upstream, a firewall one to each zone switch, a host one to each pod switch.
+
+    In a pod with racks, that is each of its rack, and those have one to each that joins the racks.
 
     The devices of `doubtful` cables (by index) may have what they seem to miss.
     """
@@ -202,7 +226,9 @@ def _missing(
 def _peers(name: str, device: _Device, zone: Zone) -> list[str]:
     """What a device must have exactly one cable to."""
     if device.kind in _HOSTS and device.pod:
-        return sorted(zone.pods[device.pod].pod_switches)
+        return switches_in(zone.pods[device.pod], device.rack)
+    if device.kind == "pod_switches" and device.pod:
+        return switches_above(zone.pods[device.pod], device.rack)
     peers = ["upstream"] if name in edge(zone) else []
     if device.kind == "firewalls":
         peers += sorted(zone.zone_switches)

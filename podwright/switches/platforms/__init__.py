@@ -7,6 +7,9 @@ from pkgutil import iter_modules
 _OVER_SSH = frozenset({"eos", "ios", "nxos", "openvswitch", "sonic"})
 """The platforms that are reached by SSH, for a command line or a database; all others by NETCONF."""
 
+_WITH_SHARES: frozenset[str] = frozenset()
+"""The platforms that can keep a VLAN a share of the links that it is on (`SwitchState.shares`)."""
+
 
 def platform_names() -> tuple[str, ...]:
     """All platforms that there are drivers for, sorted. None of them is loaded."""
@@ -16,3 +19,8 @@ def platform_names() -> tuple[str, ...]:
 def default_port(platform: str) -> int:
     """The TCP port of a platform's management protocol: of SSH (RFC 4253 section 4.1) or of NETCONF (RFC 6242)."""
     return 22 if platform in _OVER_SSH else 830
+
+
+def platforms_with_shares() -> tuple[str, ...]:
+    """The platforms that can keep a VLAN a share of links, sorted."""
+    return tuple(sorted(_WITH_SHARES))

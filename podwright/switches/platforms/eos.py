@@ -84,10 +84,6 @@ class Driver(CliDriver):
         self._terminal.run(f"configure session {self._name} commit", "confirm the change")
         self._name = ""
 
-    def save(self) -> None:
-        """Copy the running to the startup configuration."""
-        self._terminal.run("write memory", "save the change, which is in force until the switch restarts")
-
     def take_back(self) -> None:
         """Abort the session, which takes its commit back while the timer runs."""
         self.discard()

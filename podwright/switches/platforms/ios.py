@@ -13,9 +13,8 @@ from hier_config import Platform
 from podwright.errors import DeviceError
 from podwright.switches import running_config
 from podwright.switches.cli_driver import CHANGE, CliDriver
-from podwright.switches.port_status import forwarding
 from podwright.switches.running_config import Dialect
-from podwright.switches.state import PortForwarding, SwitchState
+from podwright.switches.state import SwitchState
 
 DIALECT = Dialect(
     indent=" ",
@@ -53,7 +52,7 @@ class Driver(CliDriver):
     dialect = DIALECT
     platform = Platform.CISCO_IOS
     last_line = "end"
-    _payload = ""
+    port_status = "cisco_ios"
 
     def collect(self) -> str:
         """What podwright manages of the running configuration, which must have the VLANs in it."""
@@ -64,16 +63,6 @@ class Driver(CliDriver):
                 "`vtp mode transparent`; configure that, which leaves the VLANs as they are"
             )
         return text
-
-    def forwarding(self) -> dict[str, PortForwarding] | None:
-        """What `show interfaces switchport` says of the ports that are in the configuration."""
-        intent = "read the state"
-        return forwarding(
-            "cisco_ios",
-            self._terminal.run("show interfaces switchport", intent),
-            self._terminal.run("show interfaces status", intent),
-            parse(self._collected or self.collect()),
-        )
 
     def lock(self) -> None:
         """Refuse a switch that cannot go back by itself, or is about to."""
@@ -90,12 +79,11 @@ class Driver(CliDriver):
                 "wait until whoever changes the switch is done, or take it back with `configure revert now`"
             )
 
-    def stage(self, payload: str) -> None:
-        """Keep the commands: IOS has no place for those that take no effect yet."""
-        self._payload = payload
-
     def commit_on_trial(self, timeout_s: int) -> None:
-        """Give the commands after starting the timer, in whole minutes; go back at once when one is refused."""
+        """Give the commands after starting the timer, in whole minutes; go back at once when one is refused.
+
+        IOS has no place for commands that take no effect yet.
+        """
         self._terminal.enter_configuration(f"configure terminal revert timer {-(-timeout_s // 60)}", CHANGE)
         self._give(self._payload.splitlines())
 
@@ -103,18 +91,10 @@ class Driver(CliDriver):
         """Stop the timer."""
         self._terminal.run("configure confirm", "confirm the change")
 
-    def save(self) -> None:
-        """Copy the running to the startup configuration."""
-        self._terminal.run("write memory", "save the change, which is in force until the switch restarts")
-
     def take_back(self) -> None:
         """Go back to the configuration in the archive."""
         self._terminal.leave_configuration("take the change back")
         self._terminal.run("configure revert now", "take the change back")
-
-    def discard(self) -> None:
-        """Forget the commands."""
-        self._payload = ""
 
     def unlock(self) -> None:
         """Nothing: the timer is the lock."""

@@ -17,9 +17,8 @@ from hier_config import Platform
 from podwright.errors import DeviceError
 from podwright.switches import running_config
 from podwright.switches.cli_driver import CHANGE, CliDriver
-from podwright.switches.port_status import forwarding
 from podwright.switches.running_config import Dialect
-from podwright.switches.state import PortForwarding, SwitchState
+from podwright.switches.state import SwitchState
 
 DIALECT = Dialect(
     indent="  ",
@@ -78,21 +77,12 @@ class Driver(CliDriver):
     dialect = DIALECT
     platform = Platform.CISCO_NXOS
     last_line = ""
-    _payload = ""
+    save_command = "copy running-config startup-config"
+    port_status = "cisco_nxos"
     _name = ""
     """Of our checkpoint, job and schedule, while it is for us to remove them."""
 
     _scheduled = False
-
-    def forwarding(self) -> dict[str, PortForwarding] | None:
-        """What `show interface switchport` says of the ports that are in the configuration."""
-        intent = "read the state"
-        return forwarding(
-            "cisco_nxos",
-            self._terminal.run("show interface switchport", intent),
-            self._terminal.run("show interface status", intent),
-            parse(self._collected or self.collect()),
-        )
 
     def lock(self) -> None:
         """Refuse a switch without a scheduler, or one that is about to go back; remove what a dead controller left."""
@@ -112,10 +102,6 @@ class Driver(CliDriver):
                 self._unschedule(name, CHANGE)
                 self._terminal.run(f"no checkpoint {name}", CHANGE)
 
-    def stage(self, payload: str) -> None:
-        """Keep the commands: NX-OS has no place for those that take no effect yet."""
-        self._payload = payload
-
     def commit_on_trial(self, timeout_s: int) -> None:
         """Give the commands after scheduling the way back; go back at once when one is refused."""
         self._name = f"{TRIAL}{uuid4().hex[:8]}"
@@ -130,12 +116,6 @@ class Driver(CliDriver):
         self._unschedule(self._name, "confirm the change")
         self._scheduled = False
 
-    def save(self) -> None:
-        """Copy the running to the startup configuration."""
-        self._terminal.run(
-            "copy running-config startup-config", "save the change, which is in force until the switch restarts"
-        )
-
     def take_back(self) -> None:
         """Roll back to the checkpoint, and remove the schedule that would."""
         intent = "take the change back"
@@ -146,10 +126,6 @@ class Driver(CliDriver):
             said = answer.strip().splitlines()[-1]
             raise DeviceError(f"{self.access.where}: cannot {intent}: {said}; see `show rollback log exec`")
         self._name = name
-
-    def discard(self) -> None:
-        """Forget the commands."""
-        self._payload = ""
 
     def unlock(self) -> None:
         """Remove the checkpoint, and a schedule that is to go back no more."""

@@ -25,11 +25,12 @@ from tests.unit.plan.clouds import (
     lab_declaration,
     leases_for,
     made_declaration,
+    with_racks,
 )
 from tests.unit.plan.test_properties import declarations
 
 SVG = "{http://www.w3.org/2000/svg}"
-FRAMES = ("zone", "pod", "hypervisor")
+FRAMES = ("zone", "pod", "rack", "hypervisor")
 CHARACTER = 0.602 * 11
 """The width of a character of DejaVu Sans Mono in 11 pixels"""
 TOLERANCE = 0.2
@@ -104,7 +105,11 @@ def assert_readable(cloud: Cloud) -> None:
             assert inner.y >= max(float(text.attrib["y"]) for text in captions)
 
 
-@pytest.mark.parametrize("declaration", [lab_declaration(), large_declaration()], ids=["lab", "20 pods"])
+@pytest.mark.parametrize(
+    "declaration",
+    [lab_declaration(), large_declaration(), with_racks(made_declaration(1, 2, 9), 3)],
+    ids=["lab", "20 pods", "racks"],
+)
 def test_picture_is_readable(declaration: Declaration) -> None:
     assert_readable(cloud_of(declaration))
 
@@ -113,6 +118,18 @@ def test_picture_is_readable(declaration: Declaration) -> None:
 @given(declarations())
 def test_any_picture_is_readable(declaration: Declaration) -> None:
     assert_readable(cloud_of(declaration))
+
+
+def test_switches_hosts_and_cables_of_racks_are_there_once() -> None:
+    declaration = with_racks(made_declaration(1, 1, 3))
+    picture = picture_of(cloud_of(declaration))
+    captions = [texts[0].text for _, texts in boxes(picture)]
+    for name in ("rack r0", "rack r1", "z0-p0-sw1", "z0-p0-sw2-r1", "z0-p0-nfs", "z0-p0-hv2"):
+        assert captions.count(name) == 1
+    hints = "; ".join(title.text or "" for line in picture.iter(f"{SVG}polyline") for title in line)
+    for one, other in declaration["zones"]["z0"]["cables"]:
+        if other != "management":
+            assert f"{one} - {other}" in hints or f"{other} - {one}" in hints
 
 
 def test_every_device_domain_and_cable_is_there_once() -> None:

@@ -12,6 +12,7 @@ from ansible_collections.podwright.cloud.plugins.module_utils import (
     change_marker,
     difference,
     host_network,
+    link_share,
     networkd,
     networkd_files,
     openvswitch,
@@ -42,9 +43,16 @@ def test_files_of_networkd(name: str) -> None:
     assert files == {path.name: path.read_text() for path in sorted((GOLDEN / name).glob("50-podwright-*"))}
 
 
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_unit_that_makes_queues(name: str) -> None:
+    golden = GOLDEN / name / link_share.UNIT
+    text = link_share.wanted(host_network.complete(NETWORKS[name]))["unit"]
+    assert text == (golden.read_text() if golden.exists() else None)
+
+
 @pytest.mark.parametrize("name", [name for name, network in NETWORKS.items() if network["backend"] == "openvswitch"])
 def test_operations_on_an_empty_database(name: str) -> None:
-    empty: dict[str, list[Any]] = {"Bridge": [], "Port": [], "Interface": []}
+    empty: dict[str, list[Any]] = {"Bridge": [], "Port": [], "Interface": [], "QoS": []}
     changes = openvswitch.plan(openvswitch.parse(empty), openvswitch.wanted(host_network.complete(NETWORKS[name])))
     operations = openvswitch.operations(changes, empty)
     assert operations == json.loads((GOLDEN / name / "operations.json").read_text())
@@ -150,7 +158,7 @@ def state_of(given: dict[str, Any]) -> dict[str, Any]:
     if given["backend"] == "openvswitch":
         state["openvswitch"] = openvswitch.wanted(given) | {"foreign": [], "occupants": {}}
         units[openvswitch.UNIT] = True
-    return state | {"units": units}
+    return state | {"units": units, "link_share": link_share.wanted(given)}
 
 
 def drifted(state: dict[str, Any], drift: dict[str, Any]) -> dict[str, Any]:

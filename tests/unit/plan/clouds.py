@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import string
 from collections.abc import Hashable, Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Network
@@ -71,6 +72,35 @@ def with_firewall_pairs(declaration: Declaration) -> Declaration:
             zone["cables"] += [[f"{name}-fw{n}:eth1", "upstream"], [f"{name}-fw{n}:eth2", "management"]]
             zone["cables"] += [[f"{name}-fw{n}:eth{2 + z}", f"{name}-zsw{z}:f{n}"] for z in (1, 2)]
             zone["cables"] += [[f"{name}-fw{n}:mgmt-{pod}", f"management:{pod}"] for pod in zone["pods"]]
+    return declaration
+
+
+def with_racks(declaration: Declaration, count: int = 2) -> Declaration:
+    """A made declaration whose pods' switches join so many racks, each with a pair of its own; hosts stand by turns."""
+    for zone in declaration["zones"].values():
+        for pod in zone["pods"].values():
+            joining, leaf_of = sorted(pod["pod_switches"]), {}
+            for rack, switch in itertools.product(range(count), joining):
+                leaf_of[rack, switch] = f"{switch}-r{rack}"
+                number = 40 + 2 * rack + joining.index(switch)
+                address = IPv4Address(pod["networks"]["management"]["subnet"].split("/")[0]) + number
+                pod["pod_switches"][f"{switch}-r{rack}"] = {
+                    "management_address": str(address),
+                    "platform": "openconfig_netconf",
+                    "rack": f"r{rack}",
+                }
+                zone["cables"] += [
+                    [f"{switch}-r{rack}:up{n}", f"{up}:r{rack}-{switch[-3:]}"] for n, up in enumerate(joining)
+                ]
+            for rack in range(count):
+                zone["cables"].append([f"{leaf}:peer" for leaf in sorted(leaf_of[rack, each] for each in joining)])
+            for number, host in enumerate([*pod["storage_servers"], *pod["hypervisors"]]):
+                kind = "storage_servers" if host in pod["storage_servers"] else "hypervisors"
+                pod[kind][host]["rack"] = f"r{number % count}"
+                for cable in zone["cables"]:
+                    if cable[1].partition(":")[0] == host:
+                        switch, _, port = cable[0].partition(":")
+                        cable[0] = f"{leaf_of[number % count, switch]}:{port}"
     return declaration
 
 

@@ -21,6 +21,7 @@ from tests.unit.plan.clouds import (
     made_declaration,
     two_zones_declaration,
     with_firewall_pairs,
+    with_racks,
 )
 from tests.unit.plan.clouds import account as made_account
 
@@ -44,11 +45,23 @@ def firewall_pair() -> dict[str, Any]:
     return with_firewall_pairs(two_pods())
 
 
+def racks() -> dict[str, Any]:
+    """A pod of two racks with two hypervisors each; acme is in both of them, globex in the second alone."""
+    declaration = with_racks(made_declaration(zones=1, pods=1, hypervisors=4))
+    declaration["accounts"] = {"acme": made_account("z0", "p0", 2), "globex": made_account("z0", "p0", 1)}
+    pins = {"acme": ("z0-p0-hv0", "z0-p0-hv1"), "globex": ("z0-p0-hv2",)}
+    for name, hypervisors in pins.items():
+        for machine, hypervisor in zip(declaration["accounts"][name]["machines"].values(), hypervisors, strict=True):
+            machine["hypervisor"] = hypervisor
+    return declaration
+
+
 CLOUDS = {
     "lab": lab_declaration,
     "two-pods": two_pods,
     "firewall-pair": firewall_pair,
     "two-zones": two_zones_declaration,
+    "racks": racks,
 }
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from podwright.plan import State, canonical, digest, plan
 from podwright.plan.names import guest_vlan, nic_device
-from tests.unit.plan.clouds import Declaration, account, cloud_of, leases_for, mac, made_declaration
+from tests.unit.plan.clouds import Declaration, account, cloud_of, leases_for, mac, made_declaration, with_racks
 
 MAX_INTERFACE_NAME = 15
 NAMES = st.from_regex(r"[a-z]([a-z0-9-]{0,40}[a-z0-9])?", fullmatch=True)
@@ -57,6 +57,30 @@ def test_both_ends_of_a_cable_carry_the_same(declaration: Declaration) -> None:
     for near, far in cable_ends(declaration):
         if near[0] in states and far[0] in states:
             assert tagged(states[near[0]], near[1]) == tagged(states[far[0]], far[1])
+
+
+@ROUNDS
+@given(declarations())
+def test_switches_of_a_rack_carry_what_its_hosts_use_and_no_more(declaration: Declaration) -> None:
+    states = states_of(with_racks(declaration))
+    for near, far in cable_ends(declaration):
+        if near[0] in states and far[0] in states:
+            assert tagged(states[near[0]], near[1]) == tagged(states[far[0]], far[1])
+    joining = [state for state in of_kind(states, "pod_switch") if "-r" not in state["device"]]
+    for zone in declaration["zones"].values():
+        for pod in zone["pods"].values():
+            hosts = {**pod["storage_servers"], **pod["hypervisors"]}
+            for name, switch in pod["pod_switches"].items():
+                if rack := switch.get("rack"):
+                    behind = [states[host]["network"] for host in hosts if hosts[host]["rack"] == rack]
+                    used = {vlan for network in behind for vlan in network["uplinks"]["tagged"]}
+                    found = states[name]["switch"]
+                    assert set(found["vlans"]) == used
+                    assert {
+                        port: set(found["ports"][port]["tagged"]) for port in ("peer", "up0", "up1")
+                    } == dict.fromkeys(("peer", "up0", "up1"), used)
+                    best = max(state["switch"]["spanning_tree"]["priority"] for state in joining)
+                    assert found["spanning_tree"]["priority"] > best
 
 
 @ROUNDS

@@ -35,6 +35,7 @@ from tests.unit.plan.clouds import (
     lab_declaration,
     leases_for,
     made_declaration,
+    with_racks,
 )
 from tests.unit.plan.test_properties import declarations
 
@@ -249,6 +250,30 @@ def test_vlan_missing_on_one_trunk() -> None:
     assert claims["passed on"].path[-1] == "ends: east-p1-sw1 swp6 does not let VLAN 101 in"
 
 
+def in_racks() -> Declaration:
+    """A pod of two racks; the three machines of each account are in both."""
+    declaration = made_declaration(1, 1, 4)
+    declaration["accounts"] = {f"a{number}": account("z0", "p0", machines=3) for number in range(3)}
+    return with_racks(declaration)
+
+
+def test_racks_are_joined_and_apart_as_they_shall() -> None:
+    cloud = cloud_of(in_racks())
+    assert findings(cloud, rendered(cloud)) == []
+
+
+def test_vlan_missing_between_a_rack_and_what_joins_it() -> None:
+    cloud = cloud_of(in_racks())
+    files = rendered(cloud)
+    for device in ("z0-p0-sw1-r1", "z0-p0-sw2-r1"):
+        for port in ("up0", "up1"):
+            state = parse(files[device]["running-config"])
+            assert state.ports is not None
+            edit_switch(files, device, with_port(port, tagged=state.ports[port].tagged - {1000}))
+    torn = [finding for finding in findings(cloud, files) if finding.claim == "joined"]
+    assert any("account a0/default" in finding.statement for finding in torn)
+
+
 def test_vlan_missing_between_the_pod_switches() -> None:
     cloud = cloud_of(lab_in_one_pod())
     files = rendered(cloud)
@@ -369,13 +394,13 @@ def test_vni_shared_between_accounts_of_two_pods() -> None:
 
 def add_ovs_port(files: Files, device: str, name: str, tag: int, **interface: str | list[Any]) -> None:
     """Put a port with one interface on br0, as a database that was collected has it."""
-    bridges, ports, interfaces = json.loads(files[device]["openvswitch.json"])
+    bridges, ports, interfaces, queues = json.loads(files[device]["openvswitch.json"])
     bridges["rows"][0]["ports"][1].append(["uuid", f"port-{name}"])
     ports["rows"].append(
         {"_uuid": ["uuid", f"port-{name}"], "name": name, "tag": tag, "interfaces": ["uuid", f"interface-{name}"]}
     )
     interfaces["rows"].append({"_uuid": ["uuid", f"interface-{name}"], "name": name, **interface})
-    files[device]["openvswitch.json"] = json.dumps([bridges, ports, interfaces])
+    files[device]["openvswitch.json"] = json.dumps([bridges, ports, interfaces, queues])
 
 
 def test_vni_shared_in_open_vswitch() -> None:

@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.podwright.cloud.plugins.module_utils import (
     host_network,
     libvirt_domain,
+    link_share,
     networkd_files,
     openvswitch,
     ovsdb,
@@ -59,6 +60,8 @@ def assert_network(files: dict[str, str], network: dict[str, Any]) -> None:
     directory = networkd_files.DIRECTORY.lstrip("/")
     found = {Path(path).name: text for path, text in files.items() if path.startswith(directory)}
     assert found == networkd_files.wanted(complete)["files"]
+    unit = link_share.wanted(complete)["unit"]
+    assert files.get(link_share.UNIT_FILE.lstrip("/")) == unit
     wanted = openvswitch.wanted(complete)
     if network["backend"] == "openvswitch":
         results = json.loads(files[OVS_DATABASE])
@@ -69,8 +72,9 @@ def assert_network(files: dict[str, str], network: dict[str, Any]) -> None:
         # A real server fills in what a transaction leaves out.
         defaults: dict[str, dict[str, Any]] = {
             "Bridge": {},
-            "Port": {"tag": [], "trunks": [], "fake_bridge": False},
+            "Port": {"tag": [], "trunks": [], "fake_bridge": False, "qos": []},
             "Interface": {"ofport": [], "ifindex": []},
+            "QoS": {},
         }
         complete_rows = {table: [defaults[table] | row for row in rows[table]] for table in TABLES}
         current = openvswitch.parse(complete_rows)
