@@ -75,6 +75,8 @@ class Repository:
 
     def lock_all(self) -> None:
         """Keep other controllers from leasing from any pool that there is."""
+        if self._conversation.dialect == "postgresql":
+            self._ask(sql.LOCK_ALL_IN_ORDER, {})
         if self._locks:
             self._ask(sql.LOCK_ALL, {})
 

@@ -106,6 +106,8 @@ DELETE_DEVICE = Statement(
 _of_pool = (POOL.c.pool == bindparam("the_pool"), POOL.c.scope == bindparam("the_scope"))
 LOCK_ONE = Statement(update(POOL).where(*_of_pool).values(revision=POOL.c.revision + 1))
 LOCK_ALL = Statement(update(POOL).values(revision=POOL.c.revision + 1))
+# PostgreSQL updates rows in the order in which they lie, which changes: two that lock all would wait for each other.
+LOCK_ALL_IN_ORDER = Statement(select(POOL.c.revision).order_by(*POOL.primary_key).with_for_update())
 POOLS = select(POOL.c.pool, POOL.c.scope, POOL.c.declared, POOL.c.declared_at, POOL.c.cloud)
 DECLARED_POOL = Statement(POOLS.where(*_of_pool))
 DECLARE = Statement(

@@ -15,6 +15,7 @@ from podwright.allocation.grant import Lease, Request
 from podwright.allocation.pools import DeclaredPool
 from podwright.allocation.repository import Repository
 from podwright.allocation.single_pool import opened, reserve
+from tests.databases import disks
 from tests.databases.galera import GaleraCluster
 from tests.databases.servers import MariaDb, PostgreSql, Server, connected
 from tests.databases.soak import soak
@@ -113,6 +114,29 @@ def test_who_waited_for_a_pool_decides_on_what_is_leased_by_then(postgresql: Pos
 
         value, later = database.write(work)
         assert (value, later.result(timeout=60)) == (2, 3)
+
+
+def test_runs_that_lock_all_pools_do_not_wait_for_each_other_in_a_circle(postgresql: PostgreSql) -> None:
+    url = postgresql.new_database()
+    declare(url)
+
+    def work(number: int) -> None:
+        with Database(url) as database:
+            for round_ in range(60):
+                holder = f"h{number}-{round_}/default"
+                pool = POOLS[(number + round_) % len(POOLS)]
+                database.write(
+                    lambda repository, pool=pool, holder=holder: reserve(  # type: ignore[misc]
+                        repository, opened(repository, pool, 0, [holder]), [Request(holder, PURPOSE)], None, 0
+                    )
+                )
+                database.write(lambda repository, key=holder: disks.want(repository, "east/p0", key, 0))  # type: ignore[misc]
+
+    with ThreadPoolExecutor() as runs:
+        list(runs.map(work, range(6)))
+    with connected(url) as observer:
+        deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+        assert observer.exec_driver_sql(deadlocks).scalar_one() == 0
 
 
 def leases(url: str) -> list[Lease]:
