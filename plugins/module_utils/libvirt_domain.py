@@ -31,10 +31,15 @@ ET.register_namespace("podwright", NAMESPACE)
 
 def domain_xml(name: str, machine: Machine, boot_files: BootFiles) -> str:
     """Write the domain of a machine: the least hardware that it boots with, all of it virtio."""
+    return ET.tostring(domain_element(name, machine, boot_files), encoding="unicode")
+
+
+def domain_element(name: str, machine: Machine, boot_files: BootFiles) -> ET.Element:
+    """Make the domain of a machine, with podwright's mark."""
     domain = _domain(name, machine, boot_files)
     mark = {"account": machine["account"], "role": machine["role"], "digest": digest(name, machine, boot_files)}
     domain.append(_element("metadata", {}, _element(_MARK, mark)))
-    return ET.tostring(domain, encoding="unicode")
+    return domain
 
 
 def digest(name: str, machine: Machine, boot_files: BootFiles) -> str:
