@@ -20,11 +20,10 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from paramiko import RejectPolicy, SSHClient
-
 from podwright.switches.access import Access
 from podwright.switches.converge import converge
 from podwright.switches.driver import find_platform, open_driver
+from podwright.switches.ssh import connect
 from podwright.switches.state import Port, SwitchState
 from tests.bench.costs import heading, row
 from tests.bench.switches import PORTS, SHAPES, made_switches
@@ -102,17 +101,8 @@ def _row(what: str, switches: Sequence[Access], act: Callable[[Access], None], l
 
 
 def _log_in(access: Access) -> None:
-    with SSHClient() as client:
-        client.load_host_keys(str(access.known_hosts_file))
-        client.set_missing_host_key_policy(RejectPolicy())
-        client.connect(
-            access.host,
-            access.port,
-            access.user,
-            key_filename=str(access.key_file),
-            allow_agent=False,
-            look_for_keys=False,
-        )
+    with closing(connect(access)):
+        pass
 
 
 def _run(platform: str, desired: SwitchState, changes: bool, access: Access) -> None:
