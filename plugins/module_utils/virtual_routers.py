@@ -11,6 +11,7 @@ from typing import Any
 
 UNIT = "keepalived.service"
 FILE = "/etc/keepalived/keepalived.conf"
+UNIT_FILE = "/etc/systemd/system/keepalived.service.d/podwright.conf"
 CHECK = ("keepalived", "--config-test", "--use-file")
 """The command that judges a file, whose name goes at its end."""
 PROTOCOL = 112  # VRRP; numbers, for not every host has the names (https://www.iana.org/assignments/protocol-numbers)
@@ -20,6 +21,13 @@ HEADER = "# Written by podwright; a change made here does not last.\n"
 # has lost its ports hands over by a lower priority, and the other one waits as long before it takes over.
 STARTUP_DELAY_S = 5
 PREEMPT_DELAY_S = 1
+
+# keepalived 2.2.7 has a vrrp_startup_delay of its own, but adds up what it hears in the meantime to a wait of minutes,
+# in which it does not even stand in for the other device (https://github.com/acassen/keepalived/issues/2098).
+UNIT_TEXT = f"""{HEADER}[Service]
+ExecStartPre=/bin/sleep {STARTUP_DELAY_S}
+"""
+"""What is written to UNIT_FILE."""
 
 # The first of a pair has priority 150, the second 100 (docs/desired-state.md).
 PRIORITY_GAP = 50
@@ -66,7 +74,6 @@ def _definitions(with_scripts: bool) -> str:
     return f"""global_defs {{
     router_id podwright
     vrrp_version 3
-    vrrp_startup_delay {STARTUP_DELAY_S}
     dynamic_interfaces
 {scripts}}}
 """

@@ -44,6 +44,7 @@ def desired(firewall: Firewall, esp: firewall_rules.Esp) -> State:
     return {
         RULES_FILE: firewall_rules.table(firewall, esp),
         UNIT_FILE: _RULES_UNIT_TEXT,
+        virtual_routers.UNIT_FILE: virtual_routers.UNIT_TEXT,
         virtual_routers.FILE: virtual_routers.configuration(
             firewall["virtual_addresses"], firewall["tracked_ports"], followers
         ),
@@ -66,7 +67,7 @@ def read(firewall: Firewall, keys: ipsec.Keys) -> State:
         RuntimeError: A program failed.
     """
     units = services.read([virtual_routers.UNIT, RULES_UNIT])
-    paths = [RULES_FILE, UNIT_FILE, virtual_routers.FILE, *ipsec.files({}, "kernel")]
+    paths = [RULES_FILE, UNIT_FILE, virtual_routers.FILE, virtual_routers.UNIT_FILE, *ipsec.files({}, "kernel")]
     return {
         **managed_files.read(paths),
         **{f"unit {name}": unit.standing for name, unit in units.items()},
@@ -89,7 +90,7 @@ def actions(changed: Iterable[str]) -> list[str]:
         keys |= {UNIT_FILE, RULES_FILE, virtual_routers.FILE, ipsec.DAEMON_FILE}
     causes = {
         "write keys": {KEYS},
-        "reload units": {UNIT_FILE, ipsec.UNIT_FILE, ipsec.CALLER_FILE},
+        "reload units": {UNIT_FILE, virtual_routers.UNIT_FILE, ipsec.UNIT_FILE, ipsec.CALLER_FILE},
         "load rules": {RULES_FILE, "packet filter"},
         "forward packets": {"ip_forward"},
         "reload keepalived": {virtual_routers.FILE},

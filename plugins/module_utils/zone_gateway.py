@@ -46,6 +46,7 @@ def desired(gateway: Gateway) -> State:
         # Declared, deleted and declared again: the kernel swaps the table in one transaction (nft(8), -f).
         RULES_FILE: f"{HEADER}table inet {TABLE}\ndelete table inet {TABLE}\n{table}",
         UNIT_FILE: _RULES_UNIT_TEXT,
+        virtual_routers.UNIT_FILE: virtual_routers.UNIT_TEXT,
         SYSCTL_FILE: f"{HEADER}net.ipv4.ip_forward = 1\n",
         f"unit {KEEPALIVED_UNIT}": "enabled active",
         f"unit {RULES_UNIT}": "enabled active",
@@ -63,7 +64,7 @@ def read() -> State:
     """
     units = services.read([KEEPALIVED_UNIT, RULES_UNIT])
     return {
-        **managed_files.read([KEEPALIVED_FILE, RULES_FILE, UNIT_FILE, SYSCTL_FILE]),
+        **managed_files.read([KEEPALIVED_FILE, virtual_routers.UNIT_FILE, RULES_FILE, UNIT_FILE, SYSCTL_FILE]),
         **{f"unit {name}": unit.standing for name, unit in units.items()},
         "loaded rules": _loaded_rules(),
         "ip_forward": FORWARDING_SWITCH.read_text(encoding="ascii").strip(),
@@ -80,7 +81,7 @@ def actions(changed: Iterable[str]) -> list[str]:
     if change_marker.INTERRUPTED in keys:  # a run ended between writing and doing: nothing is known to be in force
         keys |= {UNIT_FILE, RULES_FILE, KEEPALIVED_FILE}
     causes = {
-        "reload units": {UNIT_FILE},
+        "reload units": {UNIT_FILE, virtual_routers.UNIT_FILE},
         "load rules": {RULES_FILE, "loaded rules"},
         "forward packets": {"ip_forward"},
         "reload keepalived": {KEEPALIVED_FILE},
