@@ -23,7 +23,9 @@ unit: install test-packages
 
 bench: install test-packages
 	$(BIN)/python -m tests.bench.allocation
+	$(BIN)/python -m tests.bench.switches
 	$(BIN)/python -m tests.bench.render
+	$(BIN)/python -m tests.bench.switch_runs
 	$(BIN)/python -m tests.bench.deploy
 
 # Controllers by the dozen, killed with their servers: some minutes for each database.

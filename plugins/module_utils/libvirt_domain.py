@@ -34,12 +34,17 @@ ET.register_namespace("podwright", NAMESPACE)
 
 def domain_xml(name: str, machine: Machine, boot_files: BootFiles) -> str:
     """Write the domain of a machine: the least hardware that it boots with, all of it virtio."""
+    return ET.tostring(domain_element(name, machine, boot_files), encoding="unicode")
+
+
+def domain_element(name: str, machine: Machine, boot_files: BootFiles) -> ET.Element:
+    """Make the domain of a machine, with podwright's mark."""
     domain = _domain(name, machine, boot_files)
     devices = domain.find("devices")
     assert devices is not None
     devices.extend(_ports(machine))
     domain.append(_element("metadata", {}, _element(_MARK, _mark_of(name, machine, boot_files))))
-    return ET.tostring(domain, encoding="unicode")
+    return domain
 
 
 def nic_xml(nic: dict[str, Any]) -> str:

@@ -82,7 +82,8 @@ def _zone(plot: _Plot, name: str, zone: Zone) -> Block:
     firewalls = _abreast(plot, "firewall", zone.firewalls)
     switches = _abreast(plot, "zone_switch", zone.zone_switches)
     pods = [_pod(plot, zone, pod_name, pod) for pod_name, pod in sorted(zone.pods.items(), key=_by_name)]
-    rows = [beside(row, _GAP) for row in in_rows(pods, _columns(pods))]
+    widest = max((pod.width for pod in pods), default=0)  # of one width, so that they stand in columns
+    rows = [beside(row, _GAP) for row in in_rows([_widened(pod, widest) for pod in pods], _columns(pods))]
     grid = _with_lanes(rows, switches)
     provider = text_box(
         f"{name} upstream", "upstream", [f"upstream {zone.upstream.network}, gateway {zone.upstream.gateway}"]
@@ -207,7 +208,9 @@ def _legend(plot: _Plot, width: float) -> Block:
     """A chip for each guest network, in rows of the picture's width."""
     chips = []
     pods = guest_network_pods(plot.cloud)
-    for placed in guest_networks(plot.cloud):
+    for placed in sorted(
+        guest_networks(plot.cloud), key=lambda placed: (natural(placed.account), natural(placed.name))
+    ):
         vlans = [
             f"VLAN {plot.leases.guest_vlans[placed.account, placed.name, pod]} in {placed.zone}/{pod}"
             for pod in pods[placed.account, placed.name]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -15,6 +15,7 @@ from podwright.proof.hypervisor import hypervisor_wiring
 from podwright.proof.linux_network import network_wiring
 from podwright.proof.ownership import Ownership
 from podwright.proof.pod_switch import pod_switch_wiring
+from podwright.proof.routing import leaks, zone_switch_routing
 from podwright.proof.routing_appliance import routing_appliance_wiring
 from podwright.proof.segments import Claim, Finding, Segments
 from podwright.proof.wiring import Wiring
@@ -52,9 +53,11 @@ def prove(cloud: Cloud, configurations: Configurations) -> Proof:
     found: list[Finding] = []
     owners: Counter[str] = Counter()
     for zone in sorted(cloud.zones):
-        segments, doubts = _zone(cloud, zone, configurations, ownership)
+        read, wiring = _zone(cloud, zone, configurations, ownership)
+        segments = Segments(wiring, lay_cables(cloud, zone, read, wiring))
         owners.update(owner.kind for owner in segments.owners)
-        found += [*(Finding("read", doubt) for doubt in doubts), *segments.findings()]
+        found += [*(Finding("read", doubt) for doubt in wiring.doubts), *segments.findings()]
+        found += _routed(read.values(), configurations, ownership)
     known = {device.name for device in _devices(cloud)}
     found += [
         Finding("read", f"{name}: has a configuration and is not declared; declare it, or take the directory away")
@@ -74,8 +77,8 @@ def _devices(cloud: Cloud) -> list[Device | Appliance]:
 
 def _zone(
     cloud: Cloud, zone: str, configurations: Configurations, ownership: Ownership
-) -> tuple[Segments, Iterable[str]]:
-    """The segments of a zone, and what could not be read."""
+) -> tuple[Mapping[str, Device], Wiring]:
+    """The devices of a zone that could be read, and their wiring."""
     read: dict[str, Device] = {}
     wiring = Wiring()
     for device in (device for device in _devices(cloud) if device.zone == zone):
@@ -83,7 +86,19 @@ def _zone(
         wiring.add([one])
         if isinstance(device, Device) and (one.passing or not one.doubts):
             read[device.name] = device
-    return Segments(wiring, lay_cables(cloud, zone, read, wiring)), wiring.doubts
+    return read, wiring
+
+
+def _routed(devices: Iterable[Device], configurations: Configurations, ownership: Ownership) -> Iterator[Finding]:
+    """Who gets over a zone's switches to where they must not."""
+    routings = [
+        zone_switch_routing(device, configurations[device.name], ownership)
+        for device in devices
+        if device.kind == "zone_switch"
+    ]
+    yield from (Finding("read", doubt) for routing in routings for doubt in routing.doubts)
+    for source, target, way in leaks(crossing for routing in routings for crossing in routing.crossings):
+        yield Finding("apart", f"{source} gets to {target} over Layer 3", way)
 
 
 def _read(device: Device | Appliance, configurations: Configurations, ownership: Ownership) -> Wiring:

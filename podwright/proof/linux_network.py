@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from podwright.model.views import Device
-from podwright.proof.networkd_text import UnitFile, unit_files, vlan_ids
+from podwright.proof.networkd_text import UnitFile, is_yes, unit_files, vlan_ids
 from podwright.proof.ovs_rows import switch_wiring
 from podwright.proof.ownership import Ownership
-from podwright.proof.wiring import ALL_VLANS, Attachment, Overlay, Owner, Point, Wiring
+from podwright.proof.wiring import ALL_VLANS, Attachment, Overlay, Owner, Point, Tunnel, Wiring
 
+_ALL = "00:00:00:00:00:00"
 # What a link made by networkd is, of those kinds that carry frames on (systemd.netdev(5)); all others only end them.
 _UNFOLLOWED = {"macvlan", "ipvlan", "macvtap", "veth", "gre", "gretap", "geneve", "batadv", "wireguard", "vcan"}
 
@@ -25,6 +26,10 @@ def network_wiring(device: Device, files: Mapping[str, str], ownership: Ownershi
     for name, bond in links.bonds.items():
         links.members[name] = [member for member in bond if member not in in_switch]
     wiring.add([_links_wiring(links)])
+    everywhere = frozenset(address.partition("/")[0] for _, address in links.addresses())
+    wiring.tunnels = [
+        tunnel if tunnel.addresses else tunnel._replace(addresses=everywhere) for tunnel in wiring.tunnels
+    ]
     inside = {node for join in wiring.joins for node in join}
     for link, address in links.addresses():
         owner = ownership.of_address(device.zone, device.pod, address)
@@ -74,7 +79,20 @@ class _Links:
 
     def tells_vlans_apart(self, bridge: str) -> bool:
         """Whether a bridge filters VLANs."""
-        return self.netdevs[bridge].value("Bridge", "VLANFiltering").lower() in ("yes", "true", "1", "on")
+        return is_yes(self.netdevs[bridge].value("Bridge", "VLANFiltering"))
+
+    def is_isolated(self, name: str) -> bool:
+        """Whether a link of a bridge is isolated from the others that are."""
+        return is_yes(self.networks[name].value("Bridge", "Isolated"))
+
+    def peers(self, name: str) -> frozenset[str]:
+        """The addresses to which a VXLAN link sends what is for all: the entries of the address 0 (bridge(8))."""
+        remote = self.netdevs[name].value("VXLAN", "Remote")
+        entries = self.networks[name].each("BridgeFDB") if name in self.networks else []
+        flooded = {
+            entry["Destination"] for entry in entries if entry.get("MACAddress") == _ALL and "Destination" in entry
+        }
+        return frozenset(flooded | ({remote} if remote else set()))
 
     def of(self, name: str, key: str) -> list[str]:
         """The values of a key in `[Network]` of a link."""
@@ -132,28 +150,40 @@ def _stack(wiring: Wiring, links: _Links, parent: str, name: str) -> None:
 def _bridge(wiring: Wiring, links: _Links, name: str, bridge: str) -> None:
     """A link in a bridge. One that does not tell VLANs apart forwards frames as they are, whatever their tag."""
     if bridge in links.netdevs and links.tells_vlans_apart(bridge):
-        for vlan, tag in links.bridged_vlans(name):
-            _send(wiring, links, Point(links.device.name, bridge, vlan), name, tag)
-        return
-    inner = links.kind(name) in ("vlan", "vxlan")
-    for tag in [None] if inner else [None, *ALL_VLANS]:
-        _send(wiring, links, Point(links.device.name, bridge, tag), name, tag)
-
-
-def _send(wiring: Wiring, links: _Links, inside: Point, name: str, tag: int | None) -> None:
-    """Let frames pass between a point and whatever is on the other side of a link."""
-    if links.kind(name) == "bond":
-        for member in links.members.get(name, []):
-            wiring.open_port(inside, links.device.name, member, tag, leg=True)
-    elif name in links.netdevs:
-        wiring.joins.append((inside, Point(links.device.name, name, tag)))
+        ways = [(Point(links.device.name, bridge, vlan), tag) for vlan, tag in links.bridged_vlans(name)]
     else:
-        wiring.open_port(inside, links.device.name, name, tag)
+        inner = links.kind(name) in ("vlan", "vxlan")
+        ways = [(Point(links.device.name, bridge, tag), tag) for tag in ([None] if inner else [None, *ALL_VLANS])]
+    for inside, tag in ways:
+        ports = _send(wiring, links, inside, name, tag)
+        if links.is_isolated(name):
+            wiring.isolated |= {(inside, port) for port in ports}
+
+
+def _send(wiring: Wiring, links: _Links, inside: Point, name: str, tag: int | None) -> list[Point]:
+    """Let frames pass between a point and whatever is on the other side of a link; the points there."""
+    device = links.device.name
+    if links.kind(name) == "bond":
+        members = links.members.get(name, [])
+        for member in members:
+            wiring.open_port(inside, device, member, tag, leg=True)
+        return [Point(device, member, tag) for member in members]
+    if name in links.netdevs:
+        wiring.joins.append((inside, Point(device, name, tag)))
+    else:
+        wiring.open_port(inside, device, name, tag)
+    return [Point(device, name, tag)]
 
 
 def _tunnel(wiring: Wiring, links: _Links, name: str) -> None:
-    vni = links.netdevs[name].value("VXLAN", "VNI")
-    if vni.isdigit():
-        wiring.joins.append((Point(links.device.name, name), Overlay(links.device.zone, int(vni))))
-    else:
+    options = dict(next(links.netdevs[name].each("VXLAN"), {}))
+    link = Point(links.device.name, name)
+    if not options.get("VNI", "").isdigit():
         wiring.doubts.append(f"{links.device.name}: {name} has no VNI of its own, which the proof cannot follow")
+        return
+    if "Group" in options:
+        wiring.doubts.append(f"{links.device.name}: {name} finds its peers by multicast, which the proof cannot follow")
+    overlay = Overlay(links.device.zone, int(options["VNI"]))
+    addresses = frozenset({options["Local"]} if "Local" in options else ())
+    wiring.joins.append((link, overlay))
+    wiring.tunnels.append(Tunnel(link, overlay, addresses, links.peers(name), choosy=False))

@@ -25,6 +25,10 @@ class UnitFile(NamedTuple):
             if title == section:
                 yield from (value for found, value in options if found == key)
 
+    def each(self, section: str) -> Iterator[Mapping[str, str]]:
+        """Every section of a name: {key: value}."""
+        yield from (dict(options) for title, options in self.sections if title == section)
+
     def value(self, section: str, key: str, default: str = "") -> str:
         """The value of a key: the last one counts."""
         return [default, *self.values(section, key)][-1]
@@ -55,6 +59,11 @@ def parse(text: str) -> Sections:
             key, _, value = line.partition("=")
             sections[-1][1].append((key.strip(), value.strip()))
     return sections
+
+
+def is_yes(value: str) -> bool:
+    """Whether a value says yes (systemd.syntax(7))."""
+    return value.lower() in ("1", "yes", "true", "on")
 
 
 def vlan_ids(value: str) -> range:

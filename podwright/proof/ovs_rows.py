@@ -8,7 +8,7 @@ from typing import Any
 
 from ansible_collections.podwright.cloud.plugins.module_utils import ovsdb
 
-from podwright.proof.wiring import ALL_VLANS, Overlay, Point, Wiring
+from podwright.proof.wiring import ALL_VLANS, Overlay, Point, Tunnel, Wiring
 from podwright.rendering.linux_network import OVS_DATABASE, TABLES
 
 Row = Mapping[str, Any]
@@ -42,12 +42,27 @@ def _read_port(wiring: Wiring, bridge: Point, zone: str, port: Row, members: lis
             elif kind in ("internal", "patch"):
                 wiring.joins.append((inside, Point(bridge.device, name, tag)))
             elif _has_own_vni(member):
-                wiring.joins.append((inside, Overlay(zone, int(options["key"]))))
+                tag = None
+                wiring.joins.append((inside, Point(bridge.device, name)))
+            if port.get("protected"):
+                wiring.isolated.add((inside, Point(bridge.device, name, tag)))
         if kind == "patch":
             peer = str(options.get("peer"))
             wiring.joins += [(Point(bridge.device, name, tag), Point(bridge.device, peer, tag)) for _, tag in within]
-        elif kind not in ("", "internal") and not _has_own_vni(member):
+        elif _has_own_vni(member):
+            _end_tunnel(wiring, Point(bridge.device, name), zone, options)
+        elif kind not in ("", "internal"):
             wiring.doubts.append(f"{bridge.device}: port {name} is a tunnel of a kind that the proof cannot follow")
+
+
+def _end_tunnel(wiring: Wiring, link: Point, zone: str, options: Mapping[str, Any]) -> None:
+    """A tunnel takes frames of its peer only (table Interface, `remote_ip`)."""
+    overlay, remote = Overlay(zone, int(options["key"])), str(options.get("remote_ip", ""))
+    if remote == "flow":
+        wiring.doubts.append(f"{link}: its peers are chosen by flows, which the proof cannot follow")
+    addresses = frozenset({str(options["local_ip"])} if "local_ip" in options else ())
+    wiring.joins.append((link, overlay))
+    wiring.tunnels.append(Tunnel(link, overlay, addresses, frozenset({remote}), choosy=True))
 
 
 def _has_own_vni(interface: Row) -> bool:

@@ -13,12 +13,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 from typing import Literal
 
 import networkx as nx
-from networkx.utils import UnionFind
 
 from podwright.proof.cables import Dangling
+from podwright.proof.reachability import Reachability, by_overlay
 from podwright.proof.wiring import Attachment, Node, Owner, Point, Wiring
 
 Claim = Literal["apart", "joined", "passed on", "needed", "read"]
@@ -80,43 +81,66 @@ class Segments:
 
     def _torn(self) -> Iterator[Finding]:
         """Owners whose parts do not all reach each other, whichever leg of its bond each host uses."""
-        reached, loose = self._surely_joined()
-        unsure = {reached[inside] for inside in loose}
+        reachability = Reachability(self._wiring, self._fabric.nodes)
+        unsure = {reachability.part(inside) for inside in reachability.loose}
         for owner, nodes in sorted(self._owners.items()):
-            parts: defaultdict[Node, list[Node]] = defaultdict(list)
+            first: dict[Node, Node] = {}
             for node in nodes:
-                parts[reached[node]].append(node)
-            main = max(parts, key=lambda part: (part not in unsure, len(parts[part])))
-            for part in parts:
-                if part != main:
-                    ends = [port for inside, ports in loose.items() if reached[inside] == part for port in ports]
-                    end = next((port for port in ends if reached[port] != reached[main]), parts[part][0])
-                    yield self._torn_off(owner, parts[part][0], end, parts[main][0])
+                first.setdefault(reachability.part(node), node)
+            if len(first) > 1:
+                yield from self._torn_owner(owner, first, reachability, unsure)
 
-    def _surely_joined(self) -> tuple[UnionFind[Node], Mapping[Node, Sequence[Node]]]:
-        """Nodes that reach each other at any time, and {inside: ports} of the bonds whose legs lead to several places.
+    def _torn_owner(
+        self, owner: Owner, first: Mapping[Node, Node], reachability: Reachability, unsure: Container[Node]
+    ) -> Iterator[Finding]:
+        """What is torn of an owner, by the first of its nodes in each part: each part with the largest, then the rest.
 
-        Which leg a host uses is its own business: it is joined to what is behind them when all lead to the same place.
+        Parts that reach the same of the owner's are told of once.
         """
-        sets: UnionFind[Node] = UnionFind(self._fabric.nodes)
-        for near, far in self._wiring.joins:
-            sets.union(near, far)
-        bonds: defaultdict[Node, list[Node]] = defaultdict(list)
-        for inside, port in self._wiring.legs:
-            bonds[inside].append(port)
-        while settled := [inside for inside, ports in bonds.items() if len({sets[port] for port in ports}) == 1]:
-            for inside in settled:
-                sets.union(inside, *bonds.pop(inside))
-        return sets, bonds
+        reached = {part: reachability.reached(part).intersection(first) for part in first}
+        alike: defaultdict[frozenset[Node], list[Node]] = defaultdict(list)
+        for part, others in reached.items():
+            alike[others].append(part)
+        groups = list(alike.values())
+        main = max(groups, key=lambda group: (not all(part in unsure for part in group), len(reached[group[0]])))
+        told: set[int] = set()
+        for one, other in [*((group, main) for group in groups), *permutations(groups, 2)]:
+            pair = _unreached(one, other, reached) or _unreached(other, one, reached)
+            if pair and not {id(one), id(other)} & told:
+                told.add(id(one))
+                yield self._torn_off(owner, first[pair[0]], first[pair[1]], reachability)
 
-    def _torn_off(self, owner: Owner, node: Node, port: Node, other: Node) -> Finding:
-        """A part of an owner's that does not reach the others over a port."""
-        behind = nx.single_source_shortest_path(self._fabric, port)
+    def _torn_off(self, owner: Owner, node: Node, other: Node, reachability: Reachability) -> Finding:
+        """A part of an owner's that does not reach another, with the way to where frames end."""
+        port, why = self._tunnel_end(node, other, reachability) or self._leg_end(node, other, reachability)
+        behind = nx.single_source_shortest_path(self._fabric, port) if why is None else {port: [port]}
         stops = [there for there in behind if there in self._dangling]
         last = min(stops, key=lambda there: len(behind[there]), default=port)
-        why = self._dangling.get(last, "the others are not behind it") if isinstance(last, Point) else "no way on"
+        if why is None:
+            why = self._dangling.get(last, "the others are not behind it") if isinstance(last, Point) else "no way on"
         path = self._told([*self._shortest({node}, {port}), *behind[last][1:]])
         return Finding("joined", f"{owner}: {node} does not reach {other}", (*path, f"ends: {why}"))
+
+    def _leg_end(self, node: Node, other: Node, reachability: Reachability) -> tuple[Node, None]:
+        """The leg of a bond behind which the other is not, if it is for a bond."""
+        part = reachability.part(node)
+        legs = [
+            port for inside, ports in reachability.loose.items() if reachability.part(inside) == part for port in ports
+        ]
+        return next((leg for leg in legs if reachability.part(leg) != reachability.part(other)), node), None
+
+    def _tunnel_end(self, node: Node, other: Node, reachability: Reachability) -> tuple[Node, str] | None:
+        """The tunnel of a node that does not lead to that of another, if both have one in the same overlay."""
+        loose = {reachability.part(inside) for inside in reachability.loose}
+        if {reachability.part(node), reachability.part(other)} & loose:
+            return None
+        for tunnels in by_overlay(self._wiring.tunnels).values():
+            near = next((tunnel for tunnel in tunnels if reachability.has(node, tunnel)), None)
+            far = next((tunnel for tunnel in tunnels if reachability.has(other, tunnel)), None)
+            if near and far and not near.leads_to(far):
+                addresses = " and ".join(sorted(far.addresses))
+                return near.link, f"it has no entry for {addresses} of {far.link}"
+        return None
 
     def _dropped(self, segments: Mapping[Node, int]) -> Iterator[Finding]:
         """Frames that a cable's other end does not take."""
@@ -167,6 +191,13 @@ class Segments:
 def _numbered(graph: nx.Graph[Node]) -> dict[Node, int]:
     """Number the components, and say which one each node is in."""
     return {node: number for number, nodes in enumerate(nx.connected_components(graph)) for node in nodes}
+
+
+def _unreached(
+    sources: Iterable[Node], targets: Iterable[Node], reached: Mapping[Node, frozenset[Node]]
+) -> tuple[Node, Node] | None:
+    """A part that does not reach another."""
+    return next(((near, far) for near in sources for far in targets if far not in reached[near]), None)
 
 
 def _by_port(dangling: Mapping[Point, str]) -> dict[tuple[str, str], list[tuple[Point, str]]]:

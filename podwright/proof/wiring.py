@@ -50,6 +50,22 @@ class Owner(NamedTuple):
         return f"{self.kind} {self.name}"
 
 
+class Tunnel(NamedTuple):
+    """The end of an overlay in a device, and whom it sends to what is for all or for somebody unknown."""
+
+    link: Point
+    overlay: Overlay
+    addresses: frozenset[str]
+    """where others find it"""
+    peers: frozenset[str]
+    choosy: bool
+    """whether it takes frames of its peers only (Open vSwitch), or of everybody (Linux)"""
+
+    def leads_to(self, other: Tunnel) -> bool:
+        """Whether another gets and takes what this one sends to all."""
+        return bool(self.peers & other.addresses) and (not other.choosy or bool(other.peers & self.addresses))
+
+
 class Attachment(NamedTuple):
     """Somebody who is in a segment."""
 
@@ -65,6 +81,9 @@ class Wiring:
     """what comes to one of the two also comes to the other"""
     legs: list[tuple[Node, Node]] = field(default_factory=list)
     """(inside, port of a bond), of which one at a time is in use, and nothing passes from one to another"""
+    isolated: set[tuple[Node, Node]] = field(default_factory=set)
+    """those joins and legs (inside, port) whose port is isolated: no frame passes from one such port to another"""
+    tunnels: list[Tunnel] = field(default_factory=list)
     passing: defaultdict[tuple[str, str], set[int | None]] = field(default_factory=lambda: defaultdict(set))
     """{(device, port): tags of the frames that pass it}; None is no tag"""
     attachments: list[Attachment] = field(default_factory=list)
@@ -81,6 +100,8 @@ class Wiring:
         for other in others:
             self.joins += other.joins
             self.legs += other.legs
+            self.isolated |= other.isolated
+            self.tunnels += other.tunnels
             self.attachments += other.attachments
             self.doubts += other.doubts
             for port, tags in other.passing.items():

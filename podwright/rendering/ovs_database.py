@@ -9,6 +9,8 @@ from typing import Any
 Row = dict[str, Any]
 Operation = Mapping[str, Any]
 
+_encode = json.JSONEncoder(sort_keys=True).encode  # `json.dumps` would make an encoder for every value
+
 
 def filled(operations: Iterable[Operation]) -> dict[str, list[Row]]:
     """Carry out the insertions of a transaction: {table: rows}, values as they are on the wire (section 5.1).
@@ -38,7 +40,7 @@ def reply_text(tables: Mapping[str, Sequence[Row]], order: Iterable[str]) -> str
 
 
 def _row_text(row: Row) -> str:
-    columns = (f"  {json.dumps(column)}: {json.dumps(value, sort_keys=True)}" for column, value in sorted(row.items()))
+    columns = (f"  {json.dumps(column)}: {_encode(value)}" for column, value in sorted(row.items()))
     return " {\n" + ",\n".join(columns) + "\n }"
 
 

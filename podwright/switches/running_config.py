@@ -161,7 +161,7 @@ def _native(port: Port) -> int:
     """The native VLAN of a trunk; where nothing passes untagged, one that the trunk does not allow."""
     if port.untagged is not None:
         return port.untagged
-    return min(ALL_VLANS - port.tagged)
+    return next(vlan for vlan in range(1, 4095) if vlan not in port.tagged)
 
 
 def vlan_list(vlans: Iterable[int]) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal, TypeVar
 
 from podwright.errors import PodwrightError
@@ -202,6 +203,11 @@ def ranges(vlans: Iterable[int]) -> list[tuple[int, int]]:
     return result
 
 
-def range_texts(vlans: Iterable[int], dash: str) -> list[str]:
+def range_texts(vlans: Iterable[int], dash: str) -> Sequence[str]:
     """Runs of adjacent VLAN ids, ascending, as `first`, `dash` and `last`; a run of one is its id."""
-    return [str(first) if first == last else f"{first}{dash}{last}" for first, last in ranges(vlans)]
+    return _range_texts(frozenset(vlans), dash)
+
+
+@lru_cache(1 << 12)  # both switches of a pair, and both ends of a cable, carry the same
+def _range_texts(vlans: frozenset[int], dash: str) -> tuple[str, ...]:
+    return tuple(str(first) if first == last else f"{first}{dash}{last}" for first, last in ranges(vlans))

@@ -1,57 +1,41 @@
-"""XML written as calls: the same as with `lxml.builder.ElementMaker`, for texts of thousands of elements.
+"""XML written as calls, like `lxml.builder.ElementMaker`, for texts of thousands of elements.
 
 That one makes a document for each element, and moves it when it gets a parent, 7 us
-each. Nobody searches what a driver writes, so here it becomes text at once.
+each. Nobody searches what a driver writes, so here an element is its text from the
+start: one that many devices have can be made once and be put into each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 from xml.sax.saxutils import escape
 
 
-class Tree:
+class Attribute(NamedTuple):
+    """An attribute of an element."""
+
+    name: str
+    """with its prefix, if it has one"""
+    value: str
+
+
+class Element(NamedTuple):
     """An element, with all that is in it."""
 
-    __slots__ = ("attributes", "children", "maker", "tag", "text")
+    maker: Maker
+    tag: str
+    rest: str
+    """what follows the tag and the namespaces, indented as if the element were the root"""
 
-    def __init__(self, maker: Maker, tag: str, content: Sequence[Tree | str | Mapping[str, str]]) -> None:
-        self.maker = maker
-        self.tag = tag
-        self.text: str | None = None
-        self.attributes = ""
-        self.children: list[Tree] = []
-        for part in content:
-            if isinstance(part, Tree):
-                self.children.append(part)
-            elif isinstance(part, str):
-                self.text = part
-            else:
-                self.attributes = "".join(f' {name}="{escape(value)}"' for name, value in part.items())
+    def within(self, around: Maker | None) -> str:
+        """The text of the element, where the namespace of `around` is the default."""
+        declared = "" if self.maker is around else self.maker.declared
+        return f"<{self.tag}{declared}{self.rest}"
 
-    def append(self, child: Tree) -> None:
-        """Put an element at the end."""
-        self.children.append(child)
 
-    def forget_attributes(self) -> None:
-        """Leave out all attributes, here and in all that is in the element."""
-        self.attributes = ""
-        for child in self.children:
-            child.forget_attributes()
-
-    def write(self, lines: list[str], indent: str, around: Maker | None) -> None:
-        """Add the element's lines; `around` is whose namespace is the default there."""
-        head = self.tag + self.attributes if self.maker is around else self.tag + self.maker.declared + self.attributes
-        if self.children:
-            lines.append(f"{indent}<{head}>")
-            for child in self.children:
-                child.write(lines, indent + "  ", self.maker)
-            lines.append(f"{indent}</{self.tag}>")
-        elif self.text is None:
-            lines.append(f"{indent}<{head}/>")
-        else:
-            lines.append(f"{indent}<{head}>{escape(self.text)}</{self.tag}>")
+Content = Element | str | Attribute | None
+"""What is in an element; None is nothing"""
 
 
 class Maker:
@@ -64,24 +48,39 @@ class Maker:
             f' xmlns{f":{prefix}" if prefix else ""}="{escape(uri)}"' for prefix, uri in nsmap.items()
         )
 
-    def __call__(self, tag: str, *content: Tree | str | Mapping[str, str]) -> Tree:
-        """An element with text, attributes ({qualified name: value}) and elements in it."""
-        return Tree(self, tag, content)
+    def __call__(self, tag: str, *content: Content) -> Element:
+        """An element with text or elements, and attributes."""
+        attributes, inside, text = "", "", None
+        for part in content:
+            if isinstance(part, Element):
+                inside += f"\n{part.within(self)}"
+            elif isinstance(part, str):
+                text = _line(part)
+            elif part is not None:
+                attributes += f' {part.name}="{escape(part.value)}"'
+        if inside:
+            return Element(self, tag, f"{attributes}>{_indented(inside)}\n</{tag}>")
+        return Element(self, tag, f"{attributes}/>" if text is None else f"{attributes}>{text}</{tag}>")
 
-    def __getattr__(self, tag: str) -> Callable[..., Tree]:
-        def make(*content: Any) -> Tree:
-            return Tree(self, tag, content)
+    def __getattr__(self, tag: str) -> Callable[..., Element]:
+        def make(*content: Content) -> Element:
+            return self(tag, *content)
 
         setattr(self, tag, make)
         return make
 
 
-def document(tag: str, namespaces: Mapping[str, str], trees: Iterable[Tree]) -> str:
+def document(tag: str, namespaces: Mapping[str, str], elements: Iterable[Element]) -> str:
     """The text of a root element, whose tag and attributes' names may have prefixes, with elements in it."""
-    lines: list[str] = []
-    for tree in trees:
-        tree.write(lines, "  ", None)
     declared = "".join(f' xmlns:{prefix}="{escape(uri)}"' for prefix, uri in namespaces.items())
-    if not lines:
-        return f"<{tag}{declared}/>\n"
-    return "\n".join([f"<{tag}{declared}>", *lines, f"</{tag}>", ""])
+    inside = "".join(f"\n{element.within(None)}" for element in elements)
+    return f"<{tag}{declared}>{_indented(inside)}\n</{tag}>\n" if inside else f"<{tag}{declared}/>\n"
+
+
+def _line(text: str) -> str:
+    """Text as one line, whatever is in it: lines are indented when they get a parent."""
+    return escape(text).replace("\n", "&#10;")
+
+
+def _indented(lines: str) -> str:
+    return lines.replace("\n", "\n  ")

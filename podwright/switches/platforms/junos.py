@@ -9,28 +9,33 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from lxml import etree
-from lxml.builder import ElementMaker
 
 from podwright.switches.access import Access
 from podwright.switches.junos_session import JunosSession
-from podwright.switches.netconf import NETCONF, OPERATION, as_text
+from podwright.switches.netconf import NETCONF, as_text
 from podwright.switches.state import Change, Port, SwitchState, applied, difference, range_texts
 from podwright.switches.transaction import commit
+from podwright.switches.xml_maker import Attribute, Element, Maker, document
 
 JUNOS = "http://xml.juniper.net/xnm/1.1/xnm"
 FILTER = f'<configuration xmlns="{JUNOS}"><interfaces/><protocols><rstp/></protocols><vlans/></configuration>'
 
 ALL_VLANS = frozenset(range(1, 4095))
-DELETE = {OPERATION: "delete"}
-REPLACE = {OPERATION: "replace"}
+NC = {"nc": NETCONF}
+DELETE = Attribute("nc:operation", "delete")
+REPLACE = Attribute("nc:operation", "replace")
+KEPT = 1 << 14
+"""Elements of a kind that are kept for other switches, which have many of the same"""
+
 # What Junos takes as the name of a VLAN, but for the names that this driver itself gives. The length is that of
 # Juniper's published module junos-qfx-conf-vlans.
 VLAN_NAME = re.compile(r"(?!vlan-\d+$)[A-Za-z][A-Za-z0-9_-]{1,63}")
 
-junos = ElementMaker(namespace=JUNOS, nsmap={None: JUNOS})
+junos = Maker(namespace=JUNOS, nsmap={None: JUNOS})
 
 
 class Driver:
@@ -66,52 +71,49 @@ class Driver:
 def configuration(state: SwitchState) -> str:
     """The `<data>` that a `<get-config>` of such a device answers, as far as podwright configures it."""
     empty = SwitchState({}, {}, None)
-    data = etree.Element(f"{{{NETCONF}}}data", nsmap={"nc": NETCONF})
-    data.append(_configuration(difference(empty, state), empty))
-    for element in data.iter():
-        element.attrib.pop(OPERATION, None)
-    return as_text(data)
+    return document("nc:data", NC, [_configuration(difference(empty, state), empty, None)])
 
 
 def render(change: Change, before: SwitchState) -> str:
     """The `<config>` that makes a change: what differs and nothing else."""
-    config = etree.Element(f"{{{NETCONF}}}config", nsmap={"nc": NETCONF})
-    config.append(_configuration(change, before))
-    return as_text(config)
+    return document("nc:config", NC, [_configuration(change, before, REPLACE)])
 
 
-def _configuration(change: Change, before: SwitchState) -> Any:
-    root = junos.configuration()
-    ports_before = before.ports or {}
-    if change.ports:
-        ports = change.ports.items()
-        root.append(junos.interfaces(*(_interface(name, port, ports_before.get(name)) for name, port in ports)))
-    if change.ports or change.priority is not None:
-        rstp = junos.rstp()
-        if change.priority is not None:
-            rstp.append(junos("bridge-priority", str(change.priority)))
-        rstp.extend(_rstp_port(name, port) for name, port in change.ports.items())
-        root.append(junos.protocols(rstp))
-    vlans = list(_vlans(before.vlans or {}, applied(change, before).vlans or {}))
-    if vlans:
-        root.append(junos.vlans(*vlans))
-    return root
+def _configuration(change: Change, before: SwitchState, whole: Attribute | None) -> Element:
+    """What a change makes; `whole` is the attribute of what takes the place of all that was there."""
+    parts = []
+    ports, ports_before = change.ports.items(), before.ports or {}
+    if ports:
+        parts.append(junos.interfaces(*(_interface(name, port, ports_before.get(name), whole) for name, port in ports)))
+    if ports or change.priority is not None:
+        priority = None if change.priority is None else junos("bridge-priority", str(change.priority))
+        rstp_ports = (
+            _rstp_port(name, port.path_cost, port.edge, whole) if port else _no_interface(name) for name, port in ports
+        )
+        parts.append(junos.protocols(junos.rstp(priority, *rstp_ports)))
+    if vlans := list(_vlans(before.vlans or {}, applied(change, before).vlans or {}, whole)):
+        parts.append(junos.vlans(*vlans))
+    return junos.configuration(*parts)
 
 
-def _interface(name: str, port: Port | None, before: Port | None) -> Any:
+def _interface(name: str, port: Port | None, before: Port | None, whole: Attribute | None) -> Element:
     """A port; whatever else is configured on it stays, as long as it is a port of ours."""
     if port is None:
-        return junos.interface(DELETE, junos.name(name))
+        return _no_interface(name)
     return junos.interface(
         junos.name(name),
         *_leaf("description", port.description, before.description if before else ""),
         *_leaf("disable", not port.vlans, before is not None and not before.vlans),
         *_leaf("native-vlan-id", _native(port), _native(before)),
-        junos.unit(junos.name("0"), junos.family(junos("ethernet-switching", REPLACE, *_membership(port)))),
+        junos.unit(junos.name("0"), junos.family(junos("ethernet-switching", whole, *_membership(port)))),
     )
 
 
-def _leaf(name: str, value: str | int | bool | None, before: str | int | bool | None) -> Iterator[Any]:
+def _no_interface(name: str) -> Element:
+    return junos.interface(DELETE, junos.name(name))
+
+
+def _leaf(name: str, value: str | int | bool | None, before: str | int | bool | None) -> Iterator[Element]:
     """A leaf that has a value, is deleted, or was not there and is not; True is an empty one that is there."""
     if value or (value == 0 and value is not False):
         yield junos(name) if value is True else junos(name, str(value))
@@ -124,21 +126,20 @@ def _native(port: Port | None) -> int | None:
     return port.untagged if port is not None and port.mode == "trunk" else None
 
 
-def _membership(port: Port) -> Iterator[Any]:
+def _membership(port: Port) -> Iterator[Element]:
     """The VLANs of a port, as ranges. A trunk's native VLAN has to be a member too."""
     yield junos("interface-mode", port.mode)
     if port.vlans:
         yield junos.vlan(*(junos.members(text) for text in range_texts(port.vlans, "-")))
 
 
-def _rstp_port(name: str, port: Port | None) -> Any:
-    if port is None:
-        return junos.interface(DELETE, junos.name(name))
-    leaves = [] if port.path_cost is None else [junos.cost(str(port.path_cost))]
-    return junos.interface(REPLACE, junos.name(name), *leaves, *([junos.edge()] if port.edge else []))
+@lru_cache(KEPT)
+def _rstp_port(name: str, cost: int | None, edge: bool, whole: Attribute | None) -> Element:
+    leaf = None if cost is None else junos.cost(str(cost))
+    return junos.interface(whole, junos.name(name), leaf, junos.edge() if edge else None)
 
 
-def _vlans(before: Mapping[int, str], after: Mapping[int, str]) -> Iterator[Any]:
+def _vlans(before: Mapping[int, str], after: Mapping[int, str], whole: Attribute | None) -> Iterator[Element]:
     """What differs between two sets of VLANs; a VLAN that is kept by another name is another one for Junos."""
     old, new = _by_key(before), _by_key(after)
     for key in sorted(old.keys() - new.keys()):
@@ -146,8 +147,13 @@ def _vlans(before: Mapping[int, str], after: Mapping[int, str]) -> Iterator[Any]
     for key in sorted(new, key=lambda key: new[key][0]):
         number, name = new[key]
         if old.get(key) != new[key]:
-            description = [] if name == key else [junos.description(name)] if name else []
-            yield junos.vlan(REPLACE, junos.name(key), *description, junos("vlan-id", str(number)))
+            yield _vlan(key, number, "" if name == key else name, whole)
+
+
+@lru_cache(KEPT)
+def _vlan(key: str, number: int, description: str, whole: Attribute | None) -> Element:
+    described = junos.description(description) if description else None
+    return junos.vlan(whole, junos.name(key), described, junos("vlan-id", str(number)))
 
 
 def _by_key(vlans: Mapping[int, str]) -> dict[str, tuple[int, str]]:

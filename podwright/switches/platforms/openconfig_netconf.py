@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Literal
 
 from lxml import etree
@@ -11,7 +12,7 @@ from podwright.switches.access import Access
 from podwright.switches.netconf import NETCONF, Session, as_text
 from podwright.switches.state import Change, Port, PortForwarding, SwitchState, applied, difference, range_texts
 from podwright.switches.transaction import commit
-from podwright.switches.xml_maker import Maker, Tree, document
+from podwright.switches.xml_maker import Attribute, Element, Maker, document
 
 INTERFACES = "http://openconfig.net/yang/interfaces"
 ETHERNET = "http://openconfig.net/yang/interfaces/ethernet"
@@ -26,8 +27,10 @@ PATHS = {"if": INTERFACES, "eth": ETHERNET, "vlan": VLAN, "ni": NETWORK_INSTANCE
 # Prefixes in the values of identities.
 PREFIXES = ("ianaift", "oc-ni-types", "oc-stp-types")
 NC = {"nc": NETCONF}
-REPLACE = {"nc:operation": "replace"}
-REMOVE = {"nc:operation": "remove"}
+REPLACE = Attribute("nc:operation", "replace")
+REMOVE = Attribute("nc:operation", "remove")
+KEPT = 1 << 14
+"""Elements of a kind that are kept for other switches, which have many of the same"""
 
 ALL_VLANS = frozenset(range(1, 4095))
 FILTER = f"""
@@ -77,42 +80,44 @@ class Driver:
 
 def configuration(state: SwitchState) -> str:
     """The `<data>` that a `<get-config>` of such a device answers, as far as podwright configures it."""
-    trees = [*_subtrees(difference(SwitchState({}, {}, None), state))]
-    for tree in trees:
-        tree.forget_attributes()
-    return document("nc:data", NC, trees)
+    return document("nc:data", NC, _subtrees(difference(SwitchState({}, {}, None), state), None))
 
 
 def render(change: Change) -> str:
     """The `<config>` that makes a change: what differs and nothing else."""
-    return document("nc:config", NC, _subtrees(change))
+    return document("nc:config", NC, _subtrees(change, REPLACE))
 
 
-def _subtrees(change: Change) -> Iterator[Tree]:
+def _subtrees(change: Change, whole: Attribute | None) -> Iterator[Element]:
+    """What a change makes; `whole` is the attribute of what takes the place of all that was there."""
     if change.ports:
-        yield interfaces.interfaces(*(_interface(name, port) for name, port in change.ports.items()))
+        yield interfaces.interfaces(*(_interface(name, port, whole) for name, port in change.ports.items()))
     if change.vlans:
         yield _default_instance(change)
     if change.ports or change.priority is not None:
-        yield _stp(change)
+        yield _stp(change, whole)
 
 
-def _interface(name: str, port: Port | None) -> Tree:
+def _interface(name: str, port: Port | None, whole: Attribute | None) -> Element:
     if port is None:
         return interfaces.interface(interfaces.name(name), REMOVE)
+    key = interfaces.name(name)
     return interfaces.interface(
-        interfaces.name(name),
+        key,
         interfaces.config(
-            interfaces.name(name),
-            interfaces.type("ianaift:ethernetCsmacd"),
+            key,
+            _ETHERNET_TYPE,
             interfaces.description(port.description),
             interfaces.enabled("true" if port.vlans else "false"),
         ),
-        ethernet.ethernet(vlan("switched-vlan", vlan.config(*_membership(port)), REPLACE)),
+        ethernet.ethernet(vlan("switched-vlan", vlan.config(*_membership(port)), whole)),
     )
 
 
-def _membership(port: Port) -> list[Tree]:
+_ETHERNET_TYPE = interfaces.type("ianaift:ethernetCsmacd")
+
+
+def _membership(port: Port) -> list[Element]:
     """The VLANs of a port. A trunk's native VLAN is one of its `trunk-vlans` too: many devices drop it otherwise."""
     members = [vlan("interface-mode", port.mode.upper())]
     if port.untagged is not None:
@@ -122,7 +127,7 @@ def _membership(port: Port) -> list[Tree]:
     return members
 
 
-def _default_instance(change: Change) -> Tree:
+def _default_instance(change: Change) -> Element:
     """The default network instance, which is where a switch keeps its VLANs."""
     return instance(
         "network-instances",
@@ -135,45 +140,45 @@ def _default_instance(change: Change) -> Tree:
     )
 
 
-def _vlan(number: int, name: str | None) -> Tree:
+@lru_cache(KEPT)
+def _vlan(number: int, name: str | None) -> Element:
     key = instance("vlan-id", str(number))
     if name is None:
         return instance.vlan(key, REMOVE)
-    return instance.vlan(key, instance.config(instance("vlan-id", str(number)), instance.name(name)))
+    return instance.vlan(key, instance.config(key, instance.name(name)))
 
 
-def _stp(change: Change) -> Tree:
-    stp = spanning_tree.stp()
-    rstp = spanning_tree.rstp()
+def _stp(change: Change, whole: Attribute | None) -> Element:
+    protocol, rstp, edges = [], [], []
     if change.priority is not None:
-        stp.append(
-            getattr(spanning_tree, "global")(
-                spanning_tree.config(spanning_tree("enabled-protocol", "oc-stp-types:RSTP"))
-            )
-        )
+        mode = spanning_tree.config(spanning_tree("enabled-protocol", "oc-stp-types:RSTP"))
+        protocol.append(spanning_tree("global", mode))
         rstp.append(spanning_tree.config(spanning_tree("bridge-priority", str(change.priority))))
     if change.ports:
-        rstp.append(spanning_tree.interfaces(*(_rstp_port(name, port) for name, port in change.ports.items())))
-    stp.append(rstp)
-    if change.ports:
-        stp.append(spanning_tree.interfaces(*(_stp_port(name, port) for name, port in change.ports.items())))
-    return stp
+        ports = change.ports.items()
+        costs = (_rstp_port(name, port.path_cost, whole) if port else _no_port(name) for name, port in ports)
+        kinds = (_edge_port(name, port.edge) if port else _no_port(name) for name, port in ports)
+        rstp.append(spanning_tree.interfaces(*costs))
+        edges.append(spanning_tree.interfaces(*kinds))
+    return spanning_tree.stp(*protocol, spanning_tree.rstp(*rstp), *edges)
 
 
-def _rstp_port(name: str, port: Port | None) -> Tree:
-    if port is None:
-        return spanning_tree.interface(spanning_tree.name(name), REMOVE)
-    cost = [] if port.path_cost is None else [spanning_tree.cost(str(port.path_cost))]
-    return spanning_tree.interface(
-        spanning_tree.name(name), spanning_tree.config(spanning_tree.name(name), *cost), REPLACE
-    )
+@lru_cache(KEPT)
+def _rstp_port(name: str, cost: int | None, whole: Attribute | None) -> Element:
+    key = spanning_tree.name(name)
+    leaves = [] if cost is None else [spanning_tree.cost(str(cost))]
+    return spanning_tree.interface(key, spanning_tree.config(key, *leaves), whole)
 
 
-def _stp_port(name: str, port: Port | None) -> Tree:
-    if port is None:
-        return spanning_tree.interface(spanning_tree.name(name), REMOVE)
-    edge = spanning_tree("edge-port", "oc-stp-types:EDGE_ENABLE" if port.edge else "oc-stp-types:EDGE_DISABLE")
-    return spanning_tree.interface(spanning_tree.name(name), spanning_tree.config(spanning_tree.name(name), edge))
+@lru_cache(KEPT)
+def _edge_port(name: str, edge: bool) -> Element:
+    key = spanning_tree.name(name)
+    kind = spanning_tree("edge-port", "oc-stp-types:EDGE_ENABLE" if edge else "oc-stp-types:EDGE_DISABLE")
+    return spanning_tree.interface(key, spanning_tree.config(key, kind))
+
+
+def _no_port(name: str) -> Element:
+    return spanning_tree.interface(spanning_tree.name(name), REMOVE)
 
 
 def parse(text: str) -> SwitchState:
