@@ -248,7 +248,7 @@ def test_management_is_out_of_reach_from_outside(cloud: Cloud):
 
 
 @pytest.mark.parametrize("device", ["pod switch", "zone switch"])
-def test_traffic_survives_a_switch(cloud: Cloud, device: str):
+def test_traffic_survives_a_switch(cloud: Cloud, device: str, capsys: pytest.CaptureFixture[str]):
     """What machines lose, in their pod, to the other one and to the outside, when a switch that they use dies."""
     pod_switch = f"east-p1-sw{cloud.lab.ssh('east-p1-hv1', ACTIVE_UPLINK).strip().removeprefix('eth')}"
     zone_switch = next(h for h in ("east-zsw1", "east-zsw2") if "198.51.100.1/" in cloud.lab.ssh(h, "ip -br address"))
@@ -264,7 +264,8 @@ def test_traffic_survives_a_switch(cloud: Cloud, device: str):
         finally:
             labs.power_on(cloud.lab.name, dies)
     told = ", ".join(f"{machine} to {to} {seconds:.2f} s" for (machine, to), seconds in lost_s.items())
-    sys.stderr.write(f"{dies} dies: {told}\n")
+    with capsys.disabled():
+        sys.stderr.write(f"\n{dies} dies: {told}\n")
     # Most often a quarter to three quarters of a second; a machine that runs this and the lab may be late itself.
     assert max(lost_s.values()) < 2, told
     cloud.podwright("deploy", expect=0)
