@@ -133,6 +133,27 @@ def verify(
     _run(Order("podwright.cloud.verify", cloud_file(inventory), limit=limit), as_json, report_file)
 
 
+@app.command()
+def collect(
+    inventory: CloudInventory = DEFAULT_INVENTORY,
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIRECTORY",
+            help="Where to, a directory for each device; left out, `collected` below the state directory.",
+        ),
+    ] = None,
+    limit: Limit = None,
+    report_file: Report = None,
+    as_json: Json = False,
+) -> None:
+    """Write down what every device runs with, for `podwright prove --configurations`; changes nothing."""
+    variables = {} if to is None else {"podwright_collect_to": str(to.absolute())}
+    _run(
+        Order("podwright.cloud.collect", cloud_file(inventory), limit=limit, variables=variables), as_json, report_file
+    )
+
+
 def main() -> None:
     """Run the command; a mistake of the caller's or an error of ours is a message and an exit code, not a traceback."""
     try:

@@ -5,6 +5,7 @@
     ├── AllocationError       a lease cannot be had (exit code 4)
     │   └── DatabaseError     the database of leases cannot be used (exit code 3)
     ├── PlanError             there is no plan, or not of this inventory, or no device can have it (exit code 3)
+    ├── CollectionError       what was collected cannot be kept there (exit code 3)
     ├── DeviceError           a device refused, vanished or lied (exit code 3)
     │   └── SessionLost       it does not answer any more (exit code 3)
     └── LabError              the lab cannot start, stop or be entered (exit code 3)
@@ -71,6 +72,10 @@ class DatabaseError(AllocationError):
 
 class PlanError(PodwrightError):
     """There is no plan, or it was made from another inventory or changed by hand, or no device can have it."""
+
+
+class CollectionError(PodwrightError):
+    """Configurations cannot be kept in a directory, or a device gave such as may not be."""
 
 
 class DeviceError(PodwrightError):

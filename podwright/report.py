@@ -76,6 +76,9 @@ def show(run: Run) -> None:
     if "rendered" in run.results:
         rendered = run.results["rendered"]
         say(f"rendered the configurations of {rendered['devices']} devices below {rendered['directory']}")
+    if run.results.get("collected"):
+        collection = run.results["collection"]
+        say(f"collected below {collection}; `podwright prove --configurations {collection}` proves it")
     for warning in run.warnings:
         console.print(Text(warning, style="yellow"))
     for failure in run.failures:
@@ -87,6 +90,8 @@ def show(run: Run) -> None:
 def verdict(run: Run) -> str:
     """What came of a run, in one line."""
     match run.exit_code:
+        case ExitCode.IN_SYNC if run.results.get("collected"):
+            return _states(run)
         case ExitCode.IN_SYNC:
             return "in sync: nothing had to change"
         case ExitCode.CHANGED:
@@ -98,9 +103,9 @@ def verdict(run: Run) -> str:
 
 
 def _states(run: Run, leave_out: Sequence[str] = ()) -> str:
-    """Which devices are in what state, worst first; those that are as planned are counted."""
+    """Which devices are in what state, worst first; those of which there is nothing more to say are counted."""
     return "; ".join(
-        f"{state}: {len(hosts) if state == 'as planned' else ', '.join(hosts)}"
+        f"{state}: {len(hosts) if state in ('as planned', 'collected') else ', '.join(hosts)}"
         for state, hosts in run.states.items()
         if state not in leave_out
     )

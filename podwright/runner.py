@@ -75,7 +75,8 @@ class Run:
     """{host: {"ok": tasks, "changed": tasks, "failed": tasks, "unreachable": tasks}}"""
     results: dict[str, Any] = field(default_factory=dict)
     """What tasks said that people have to know: {"plan": summary, "findings": list of statements,
-    "left_behind": {storage server: volumes}, "restart_needed": {hypervisor: machines}}"""
+    "left_behind": {storage server: volumes}, "restart_needed": {hypervisor: machines},
+    "collection": directory, "collected": {device: files}}"""
     differences: list[dict[str, str]] = field(default_factory=list)
     """[{"host": host, "task": task, "before": text, "after": text}], as `--diff` shows them"""
     warnings: list[str] = field(default_factory=list)
@@ -97,7 +98,8 @@ class Run:
         """{what came of it: the devices}, worst first; one that failed runs no later task, the others go on."""
         found: dict[str, list[str]] = {}
         for host, counts in sorted(self.hosts.items()):
-            found.setdefault(_state(counts, check=self.check), []).append(host)
+            is_collected = host in self.results.get("collected", ())
+            found.setdefault("collected" if is_collected else _state(counts, check=self.check), []).append(host)
         return {state: found[state] for state in _STATES if state in found}
 
     def to_json(self) -> str:
@@ -121,7 +123,7 @@ class Run:
         )
 
 
-_STATES = ("not reached", "failed after changes", "failed", "changed", "would change", "as planned")
+_STATES = ("not reached", "failed after changes", "failed", "changed", "would change", "as planned", "collected")
 
 
 def _state(counts: Mapping[str, int], *, check: bool) -> str:
@@ -227,10 +229,10 @@ def _task_ended(result: Run, data: dict[str, Any]) -> None:
     for warning in map(str, res.get("warnings", ())):
         if warning not in result.warnings:
             result.warnings.append(warning)
-    for key in ("plan", "findings"):
+    for key in ("plan", "findings", "collection"):
         if key in res:
             result.results[key] = res[key]
-    for key in ("left_behind", "restart_needed"):
+    for key in ("left_behind", "restart_needed", "collected"):
         if key in res:
             _keep(result.results.setdefault(key, {}), data["host"], res[key])
     diff = res.get("diff")

@@ -16,6 +16,9 @@ Machine = dict[str, Any]
 BootFiles = dict[str, "str | None"]
 """{kernel: SHA-256, initrd: SHA-256 or None} of a machine's image; empty when it boots from its disk."""
 
+DIRECTORY = "/etc/libvirt/qemu"
+"""Where libvirt keeps domains, `<name>.xml` each."""
+
 BOOT_DIRECTORY = PurePosixPath("/var/lib/podwright/boot")
 
 _MARK = f"{{{NAMESPACE}}}machine"
@@ -45,6 +48,15 @@ def domain_element(name: str, machine: Machine, boot_files: BootFiles) -> ET.Ele
     devices.extend(_ports(machine))
     domain.append(_element("metadata", {}, _element(_MARK, _mark_of(name, machine, boot_files))))
     return domain
+
+
+def nics_alone(xml: str) -> str:
+    """Write what a domain is called and its NICs: elsewhere in it may be passwords and credentials."""
+    domain = _parse(xml)
+    nics = _element("devices", {}, *domain.iterfind("devices/interface"))
+    alone = _element("domain", {}, _element("name", text=_text(domain, "name")), nics)
+    ET.indent(alone)
+    return ET.tostring(alone, encoding="unicode") + "\n"
 
 
 def nic_xml(nic: dict[str, Any]) -> str:

@@ -69,6 +69,11 @@ def read(connection: Any, role: str | None) -> Survey:
     return Survey(state, started_from, frozenset(foreign))
 
 
+def running(connection: Any) -> dict[str, str]:
+    """Read the NICs of every domain, podwright's and others, as it runs if it does: {name: XML}."""
+    return {name: libvirt_domain.nics_alone(live or defined) for name, defined, live, _ in _domains(connection)}
+
+
 def describe(defined: str, live: str | None, autostart: bool) -> dict[str, Any]:
     """The state of one domain from its XML at rest and, if it runs, as it runs."""
     machine = libvirt_domain.parse_domain(defined)

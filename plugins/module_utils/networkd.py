@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.podwright.cloud.plugins.module_utils import change_marker, managed_files, services
 from ansible_collections.podwright.cloud.plugins.module_utils.networkd_files import (
@@ -28,18 +28,34 @@ State = dict[str, Any]
 _PART = "networkd"
 
 
+class Seen(NamedTuple):
+    """What iproute2 prints as JSON."""
+
+    links: list[dict[str, Any]]
+    vlans: list[dict[str, Any]]
+    """those of the ports of bridges; none, where no bridge tells VLANs apart"""
+    peers: list[dict[str, Any]]
+    """forwarding databases; none, where there is no tunnel"""
+
+
+def see() -> Seen:
+    """Look at all links of this host, podwright's and others."""
+    links = json.loads(services.run("ip", "-json", "-details", "address", "show") or "[]")
+    vlans = json.loads(services.run("bridge", "-json", "vlan", "show") or "[]") if any(map(is_trunk, links)) else []
+    has_tunnel = any(kind_of(link) == "vxlan" for link in links)
+    peers = json.loads(services.run("bridge", "-json", "fdb", "show") or "[]") if has_tunnel else []
+    return Seen(links, vlans, peers)
+
+
 def read() -> State:
     """Read podwright's files and, live, the interfaces they name."""
     paths = sorted(Path(DIRECTORY).glob(f"{PREFIX}*"))
     files = {path.name: path.read_text(encoding="utf-8") for path in paths}
-    links = json.loads(services.run("ip", "-json", "-details", "address", "show") or "[]")
+    seen = see()
     # What a routing daemon finds is its own, and may be there beside a route of ours with a higher metric.
     routes = json.loads(services.run("ip", "-json", "-4", "route", "show", "proto", "static") or "[]")
-    vlans = json.loads(services.run("bridge", "-json", "vlan", "show") or "[]") if any(map(_is_trunk, links)) else []
-    has_tunnel = any(link.get("linkinfo", {}).get("info_kind") == "vxlan" for link in links)
-    peers = json.loads(services.run("bridge", "-json", "fdb", "show") or "[]") if has_tunnel else []
     in_force = change_marker.read(_PART)[change_marker.INTERRUPTED] is None
-    return {**parse(files, links, routes, vlans, peers), "in_force": in_force}
+    return {**parse(files, seen.links, routes, seen.vlans, seen.peers), "in_force": in_force}
 
 
 def parse(
@@ -56,14 +72,14 @@ def parse(
     named = {Path(name[len(PREFIX) :]).stem for name in files}
     made = {Path(name[len(PREFIX) :]).stem for name in files if name.endswith(".netdev")}
     ours = [link for link in links if link.get("ifname") in named]
-    bridges = {link["ifname"] for link in ours if _is_trunk(link)}
+    bridges = {link["ifname"] for link in ours if is_trunk(link)}
     on_trunk = bridges | {link["ifname"] for link in ours if link.get("master") in bridges}
     return {
         "files": files,
-        "links": {link["ifname"]: _link(link) for link in ours if _kind(link) != "vxlan"},
+        "links": {link["ifname"]: _link(link) for link in ours if kind_of(link) != "vxlan"},
         "vlans": {port["ifname"]: _vlans(port) for port in vlans if port["ifname"] in on_trunk},
-        "tunnels": {link["ifname"]: _tunnel(link, peers, named) for link in ours if _kind(link) == "vxlan"},
-        "addresses": {link["ifname"]: _addresses(link) for link in ours},
+        "tunnels": {link["ifname"]: _tunnel(link, peers, named) for link in ours if kind_of(link) == "vxlan"},
+        "addresses": {link["ifname"]: addresses_of(link) for link in ours},
         "routes": {_destination(route): route["gateway"] for route in routes if "gateway" in route},
         "occupants": {name: _occupants(name, links, named) for name in sorted(made)},
     }
@@ -113,6 +129,34 @@ def segments(current: State) -> dict[str, dict[str, Any]]:
     }
 
 
+def is_trunk(link: dict[str, Any]) -> bool:
+    """Tell whether a link is a VLAN-aware bridge."""
+    return bool(link.get("linkinfo", {}).get("info_data", {}).get("vlan_filtering"))
+
+
+def kind_of(link: dict[str, Any]) -> str | None:
+    """Name the kind of a link that is no device's own."""
+    name: str | None = link.get("linkinfo", {}).get("info_kind")
+    return name
+
+
+def is_isolated(link: dict[str, Any]) -> bool:
+    """Tell whether a port of a bridge is isolated from others that are."""
+    return bool(link.get("linkinfo", {}).get("info_slave_data", {}).get("isolated"))
+
+
+def is_flooded(peer: dict[str, Any], tunnel: str) -> bool:
+    """Tell whether an entry of a forwarding database is of a tunnel's other end that gets what is for all."""
+    return bool(peer["ifname"] == tunnel and peer["mac"] == EVERYBODY and "dst" in peer)
+
+
+def addresses_of(link: dict[str, Any]) -> list[str]:
+    """List those that work: networkd calls a link configured that somebody has set down since."""
+    if "UP" not in link["flags"]:
+        return []
+    return sorted(f"{item['local']}/{item['prefixlen']}" for item in link["addr_info"] if item["family"] == "inet")
+
+
 def apply(changes: dict[str, Any]) -> None:
     """Write and remove files, delete links that have to go, and let networkd make the rest.
 
@@ -148,7 +192,7 @@ def _bring_in_force(changes: dict[str, Any], current: State) -> None:
 
 
 def _link(link: dict[str, Any]) -> dict[str, Any]:
-    kind = _kind(link)
+    kind = kind_of(link)
     is_vlan = kind == "vlan"
     return {
         "kind": kind if kind in ("bond", "bridge", "vlan") else None,
@@ -159,18 +203,8 @@ def _link(link: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _is_trunk(link: dict[str, Any]) -> bool:
-    """Tell whether a link is a VLAN-aware bridge."""
-    return bool(link.get("linkinfo", {}).get("info_data", {}).get("vlan_filtering"))
-
-
-def _kind(link: dict[str, Any]) -> str | None:
-    kind: str | None = link.get("linkinfo", {}).get("info_kind")
-    return kind
-
-
 def _isolation(link: dict[str, Any]) -> dict[str, bool]:
-    return ISOLATED if link.get("linkinfo", {}).get("info_slave_data", {}).get("isolated") else {}
+    return ISOLATED if is_isolated(link) else {}
 
 
 def _tunnel(link: dict[str, Any], peers: list[dict[str, Any]], named: set[str]) -> dict[str, Any]:
@@ -179,11 +213,7 @@ def _tunnel(link: dict[str, Any], peers: list[dict[str, Any]], named: set[str]) 
     return {
         "vni": data["id"],
         "local": data.get("local"),
-        "remotes": sorted(
-            peer["dst"]
-            for peer in peers
-            if peer["ifname"] == link["ifname"] and peer["mac"] == EVERYBODY and "dst" in peer
-        ),
+        "remotes": sorted(peer["dst"] for peer in peers if is_flooded(peer, link["ifname"])),
         # Open vSwitch has another word for where its ports are.
         "bridge": master if master in named else None,
         **_isolation(link),
@@ -193,13 +223,6 @@ def _tunnel(link: dict[str, Any], peers: list[dict[str, Any]], named: set[str]) 
 def _vlans(port: dict[str, Any]) -> list[str]:
     """Write a port's VLANs as their numbers, with the flags of those that are not just tagged."""
     return [" ".join([str(entry["vlan"]), *entry.get("flags", [])]) for entry in port["vlans"]]
-
-
-def _addresses(link: dict[str, Any]) -> list[str]:
-    """List those that work: networkd calls a link configured that somebody has set down since."""
-    if "UP" not in link["flags"]:
-        return []
-    return sorted(f"{item['local']}/{item['prefixlen']}" for item in link["addr_info"] if item["family"] == "inet")
 
 
 def _destination(route: dict[str, Any]) -> str:

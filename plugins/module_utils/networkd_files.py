@@ -32,6 +32,7 @@ ISOLATED = {"isolated": True}
 
 Network = dict[str, Any]
 Option = tuple[str, Any]
+Section = tuple[str, list[Option]]
 
 
 def wanted(network: Network) -> dict[str, Any]:
@@ -70,6 +71,12 @@ def vlan_link(parent: str, vlan: int) -> str:
 def tunnel_link(vni: int) -> str:
     """Name the interface by which a segment goes on in other pods: 13 characters at most."""
     return f"vxlan{vni}"
+
+
+def sections_text(sections: list[Section]) -> str:
+    """Write sections as systemd.syntax(7) has them."""
+    blocks = ["".join([f"[{title}]\n", *(f"{key}={value}\n" for key, value in options)]) for title, options in sections]
+    return "\n".join(blocks)
 
 
 def _port_files(network: Network) -> Iterator[tuple[str, str]]:
@@ -216,12 +223,10 @@ def _members(network: Network) -> list[str]:
     return sorted(network["uplinks"]["members"]) if network["uplinks"] else []
 
 
-def _netdev_file(
-    name: str, kind: str, section: tuple[str, list[Option]], *, description: str | None = None
-) -> tuple[str, str]:
+def _netdev_file(name: str, kind: str, section: Section, *, description: str | None = None) -> tuple[str, str]:
     options: list[Option] = [("Name", name), ("Kind", kind)]
     options += [("Description", description)] if description else []
-    return f"{PREFIX}{name}.netdev", _text([("NetDev", options), section])
+    return f"{PREFIX}{name}.netdev", HEADER + sections_text([("NetDev", options), section])
 
 
 def _network_file(
@@ -247,7 +252,7 @@ def _network_file(
     """
     options = [*(network_options or []), ("LinkLocalAddressing", "no")]
     options += [("ConfigureWithoutCarrier", "yes")] if ready else []
-    sections: list[tuple[str, list[Option]]] = [
+    sections: list[Section] = [
         ("Match", [("Name", name)]),
         ("Link", [("ActivationPolicy", "always-up"), ("RequiredForOnline", "no-carrier")]),
         ("Network", options),
@@ -262,9 +267,4 @@ def _network_file(
     for route in routes or []:
         way: list[Option] = [("Destination", route["destination"]), ("Gateway", route["gateway"])]
         sections.append(("Route", [*way, *([("Metric", route["metric"])] if route.get("metric") else [])]))
-    return f"{PREFIX}{name}.network", _text(sections)
-
-
-def _text(sections: list[tuple[str, list[Option]]]) -> str:
-    blocks = ["".join([f"[{title}]\n", *(f"{key}={value}\n" for key, value in options)]) for title, options in sections]
-    return HEADER + "\n".join(blocks)
+    return f"{PREFIX}{name}.network", HEADER + sections_text(sections)

@@ -39,6 +39,10 @@ COLUMNS = {
     "QoS": ["type", "external_ids"],
 }
 
+# What says where frames go beside these columns, and of a port's options those that do: with IPsec, others are secrets.
+_RUNNING = {**COLUMNS, "Port": [*COLUMNS["Port"], "vlan_mode"], "Interface": ["name", "type", "options"]}
+_OPTIONS_SHOWN = ("in_key", "key", "local_ip", "out_key", "peer", "remote_ip")
+
 State = dict[str, Any]
 
 NOTHING: State = {"bridges": {}, "ports": {}, "foreign": [], "occupants": {}}
@@ -52,6 +56,20 @@ def installed() -> bool:
 def read() -> State:
     """Read what Open vSwitch holds, in one request."""
     return parse(ovsdb.select(COLUMNS))
+
+
+def running() -> dict[str, list[ovsdb.Row]]:
+    """Read where frames go in all bridges, podwright's and others: {table: rows}, values as they are on the wire."""
+    return without_secrets(ovsdb.rows(_RUNNING))
+
+
+def without_secrets(rows: dict[str, list[ovsdb.Row]]) -> dict[str, list[ovsdb.Row]]:
+    """Leave out of interfaces the options that do not say where frames go."""
+    interfaces = [
+        {**row, "options": ["map", [pair for pair in row["options"][1] if pair[0] in _OPTIONS_SHOWN]]}
+        for row in rows["Interface"]
+    ]
+    return {**rows, "Interface": interfaces}
 
 
 def parse(rows: dict[str, list[ovsdb.Row]]) -> State:

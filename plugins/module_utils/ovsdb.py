@@ -35,16 +35,21 @@ def transact(operations: list[Operation]) -> list[dict[str, Any]]:
     return results
 
 
-def select(tables: dict[str, list[str]]) -> dict[str, list[Row]]:
-    """Read the named columns, and `_uuid`, of every row of `tables`, at one moment."""
+def rows(tables: dict[str, list[str]]) -> dict[str, list[Row]]:
+    """Read the named columns, and `_uuid`, of every row of `tables`, at one moment; values as they are on the wire."""
     operations = [
         {"op": "select", "table": table, "where": [], "columns": ["_uuid", *columns]}
         for table, columns in tables.items()
     ]
     results = transact(operations)
+    return {table: result["rows"] for table, result in zip(tables, results)}  # noqa: B905 - strict is Python 3.10's
+
+
+def select(tables: dict[str, list[str]]) -> dict[str, list[Row]]:
+    """Read the named columns, and `_uuid`, of every row of `tables`, at one moment."""
     return {
-        table: [{column: decoded(value) for column, value in row.items()} for row in result["rows"]]
-        for table, result in zip(tables, results)  # noqa: B905 - strict is Python 3.10's
+        table: [{column: decoded(value) for column, value in row.items()} for row in found]
+        for table, found in rows(tables).items()
     }
 
 

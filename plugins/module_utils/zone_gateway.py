@@ -73,11 +73,16 @@ def read(gateway: Gateway, key: str | None) -> State:
         **managed_files.read([KEEPALIVED_FILE, virtual_routers.UNIT_FILE, RULES_FILE, UNIT_FILE, SYSCTL_FILE]),
         **{f"unit {name}": unit.standing for name, unit in units.items()},
         "loaded rules": _loaded_rules(),
-        "ip_forward": FORWARDING_SWITCH.read_text(encoding="ascii").strip(),
+        "ip_forward": _forwards(),
         **ospf.read(gateway["routing"], key, was_told=marker[change_marker.INTERRUPTED] is None),
         **marker,
         **rollback.read(),
     }
+
+
+def running() -> State:
+    """Read what this host forwards, as files would say it: the rules that are loaded, if any, and the switch."""
+    return {RULES_FILE: _loaded_rules(), SYSCTL_FILE: f"net.ipv4.ip_forward = {_forwards()}\n"}
 
 
 def actions(changed: Iterable[str]) -> list[str]:
@@ -215,6 +220,10 @@ def _loaded_rules() -> str | None:
         return services.run("nft", "--stateless", "--numeric-protocol", "list", "table", "inet", TABLE)
     except RuntimeError:
         return None
+
+
+def _forwards() -> str:
+    return FORWARDING_SWITCH.read_text(encoding="ascii").strip()
 
 
 def _validate(differences: Differences) -> None:

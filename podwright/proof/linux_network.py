@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+
+from ansible_collections.podwright.cloud.plugins.module_utils.host_network import MANAGEMENT_INTERFACE
 
 from podwright.model.views import Device
 from podwright.proof.networkd_text import UnitFile, is_yes, unit_files, vlan_ids
@@ -12,14 +14,16 @@ from podwright.proof.ownership import Ownership
 from podwright.proof.wiring import ALL_VLANS, Attachment, Overlay, Owner, Point, Tunnel, Wiring
 
 _ALL = "00:00:00:00:00:00"
-# What a link made by networkd is, of those kinds that carry frames on (systemd.netdev(5)); all others only end them.
-_UNFOLLOWED = {"macvlan", "ipvlan", "macvtap", "veth", "gre", "gretap", "geneve", "batadv", "wireguard", "vcan"}
+# What a link is, of those kinds that carry frames on (systemd.netdev(5), ip-link(8)); all others only end them.
+_UNFOLLOWED = {"ipvlan", "ipvtap", "macvtap", "veth", "team", "hsr", "macsec"}
+_UNFOLLOWED |= {"gre", "gretap", "ip6gre", "ip6gretap", "erspan", "ip6erspan", "geneve", "batadv", "wireguard", "vcan"}
 
 
 def network_wiring(device: Device, files: Mapping[str, str], ownership: Ownership) -> Wiring:
     """Read the network of a Linux device, and who is in it by the addresses that it has."""
-    links = _Links(device, unit_files(files, ".netdev"), unit_files(files, ".network"))
     wiring = switch_wiring(device.name, device.zone, files)
+    made_by_switch = {node.place for join in wiring.joins for node in join if isinstance(node, Point)}
+    links = _Links(device, unit_files(files, ".netdev"), unit_files(files, ".network"), made_by_switch)
     for name in links.netdevs:  # what networkd makes has no cable, also where Open vSwitch has it for a port
         wiring.passing.pop((device.name, name), None)
     in_switch = {name for _, name in wiring.passing}
@@ -32,6 +36,8 @@ def network_wiring(device: Device, files: Mapping[str, str], ownership: Ownershi
     ]
     inside = {node for join in wiring.joins for node in join}
     for link, address in links.addresses():
+        if link == MANAGEMENT_INTERFACE and Point(device.name, link) not in inside:
+            continue  # the way by which controllers come, beside all that is proved
         owner = ownership.of_address(device.zone, device.pod, address)
         unknown = Owner("address", f"{address} of {device.name}, which is in no declared network")
         wiring.attachments.append(Attachment(Point(device.name, link), owner or unknown))
@@ -47,6 +53,8 @@ class _Links:
     device: Device
     netdev_files: Iterable[UnitFile]
     network_files: Iterable[UnitFile]
+    made_by_switch: Container[str]
+    """the ports that Open vSwitch makes itself, which have no cable"""
     netdevs: dict[str, UnitFile] = field(init=False)
     networks: dict[str, UnitFile] = field(init=False)
     """{link: the first file that is about it, by name}"""
@@ -126,6 +134,8 @@ def _links_wiring(links: _Links) -> Wiring:
             _stack(wiring, links, name, vlan)
         for bridge in links.of(name, "Bridge"):
             _bridge(wiring, links, name, bridge)
+        for upper in links.of(name, "MACVLAN"):  # one more address (MAC) on the link, such as a virtual router's
+            _send(wiring, links, Point(links.device.name, upper), name, None)
         if links.kind(name) == "vxlan":
             _tunnel(wiring, links, name)
         elif links.kind(name) in _UNFOLLOWED:
@@ -168,7 +178,7 @@ def _send(wiring: Wiring, links: _Links, inside: Point, name: str, tag: int | No
         for member in members:
             wiring.open_port(inside, device, member, tag, leg=True)
         return [Point(device, member, tag) for member in members]
-    if name in links.netdevs:
+    if name in links.netdevs or name in links.made_by_switch:
         wiring.joins.append((inside, Point(device, name, tag)))
     else:
         wiring.open_port(inside, device, name, tag)

@@ -13,8 +13,8 @@ from podwright.plan.state import BootFiles, HypervisorState, Machine
 from podwright.rendering.linux_network import network_files
 from podwright.rendering.paths import files_of
 
-DOMAINS = "etc/libvirt/qemu"
-"""Where libvirt keeps domains, `<name>.xml` each (what `virsh dumpxml` prints)."""
+DOMAINS = libvirt_domain.DIRECTORY.lstrip("/")
+"""Where domains are, `<name>.xml` each."""
 
 
 def hypervisor_files(state: HypervisorState) -> dict[str, str]:

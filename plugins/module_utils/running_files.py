@@ -1,0 +1,38 @@
+"""What a Linux device runs with, as the files that `podwright prove` reads (docs/proof.md)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.podwright.cloud.plugins.module_utils import (
+    libvirt_domain,
+    machines,
+    openvswitch,
+    running_network,
+    zone_gateway,
+)
+
+KINDS = ("firewall", "hypervisor", "routing_appliance", "storage_server", "zone_switch")
+
+
+def read(kind: str, backend: str) -> dict[str, Any]:
+    """Read this host, which is of a `kind` and whose network is made by a `backend`; changes nothing.
+
+    Open vSwitch is asked where it should be or is.
+
+    Returns:
+        `{files: {path: text}, openvswitch: {table: rows as they are on the wire}, or null}`
+
+    Raises:
+        RuntimeError: A program, Open vSwitch or libvirt does not answer.
+    """
+    files: dict[str, str | None] = {**running_network.read()}
+    if kind == "zone_switch":
+        files.update(zone_gateway.running())
+    elif kind == "hypervisor":
+        domains = machines.running(machines.connect())
+        files.update({f"{libvirt_domain.DIRECTORY}/{name}.xml": xml for name, xml in domains.items()})
+    return {
+        "files": {path: text for path, text in files.items() if text is not None},
+        "openvswitch": openvswitch.running() if backend == "openvswitch" or openvswitch.installed() else None,
+    }
