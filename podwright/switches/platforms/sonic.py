@@ -45,7 +45,7 @@ def configuration(state: SwitchState) -> str:
     mistakes = list(_mistakes(state))
     if mistakes:
         raise PodwrightError("\n".join(mistakes))
-    return _text(overlaid({}, state))
+    return as_text(overlaid({}, state))
 
 
 def parse(text: str) -> SwitchState:
@@ -97,7 +97,7 @@ def overlaid(tables: Tables, state: SwitchState) -> Tables:
     """What a CONFIG_DB becomes when its switch is to be in a state: only our fields of our entries change."""
     result = deepcopy(tables)
     _overlay_vlans(result, state.vlans or {})
-    _overlay_ports(result, parse(_text(tables)).ports or {} if tables else {}, state.ports or {})
+    _overlay_ports(result, parse(as_text(tables)).ports or {} if tables else {}, state.ports or {})
     if state.priority is not None:
         result.setdefault("STP", {}).setdefault("GLOBAL", {})["mode"] = "mst"
         result.setdefault("STP_MST_INST", {}).setdefault(INSTANCE, {})["bridge_priority"] = str(state.priority)
@@ -132,7 +132,8 @@ def _overlay_ports(tables: Tables, current: Mapping[str, Port], wanted: Mapping[
         tree["enabled"] = "true"
         tree["edge_port"] = "true" if port.edge else "false"
         _put(tree, "path_cost", "" if port.path_cost is None else str(port.path_cost))
-        members |= {f"Vlan{vlan}|{name}": {"tagging_mode": "tagged"} for vlan in port.tagged}
+        for vlan in port.tagged:
+            members[f"Vlan{vlan}|{name}"] = {"tagging_mode": "tagged"}
         if port.untagged:
             members[f"Vlan{port.untagged}|{name}"] = {"tagging_mode": "untagged"}
     for name in sorted(current.keys() - wanted.keys()):
@@ -141,7 +142,7 @@ def _overlay_ports(tables: Tables, current: Mapping[str, Port], wanted: Mapping[
         _put(entry, "mode", "")
         _put(entry, "description", "")
         tables.get("STP_PORT", {}).pop(name, None)
-    tables["VLAN_MEMBER"] = dict(sorted(members.items()))
+    tables["VLAN_MEMBER"] = {key: members[key] for key in sorted(members)}
 
 
 def _put(entry: dict[str, str], field: str, value: str) -> None:
@@ -193,23 +194,30 @@ def _mistakes(state: SwitchState) -> Iterator[str]:
             yield f"ports.{name}: VLAN 1 passes it, and SONiC has VLANs 2 to 4094 (sonic-vlan.yang); take another id"
 
 
-def _text(tables: Tables) -> str:
+def as_text(tables: Tables) -> str:
     """JSON, sorted and indented by 4: Python's own encoder for that takes ten times as long as this."""
     return _object(((table, _object(_entries(entries), 8)) for table, entries in sorted(tables.items())), 4) + "\n"
 
 
 def _entries(entries: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
-    for key, entry in sorted(entries.items()):
-        yield key, _entry(tuple([(field, _value(value)) for field, value in sorted(entry.items())]))
+    for key in sorted(entries):
+        entry = entries[key]
+        try:
+            yield key, _entry(*entry, *entry.values())
+        except TypeError:  # some fields that are not ours are lists, which have no hash
+            yield key, _entry.__wrapped__(*entry, *entry.values())
+
+
+@lru_cache(1 << 12, typed=True)  # most of them are that a port carries a VLAN with its tag; 1 is not true
+def _entry(*fields_and_values: Any) -> str:
+    """An entry, of its fields and then their values in the same order."""
+    count = len(fields_and_values) // 2
+    entry = dict(zip(fields_and_values[:count], fields_and_values[count:], strict=True))
+    return _object([(field, _value(value)) for field, value in sorted(entry.items())], 12)
 
 
 def _value(value: Any) -> str:
-    return quoted(value) if isinstance(value, str) else json.dumps(value)  # some fields that are not ours are lists
-
-
-@lru_cache(1 << 12)  # most of them are that a port carries a VLAN with its tag
-def _entry(fields: tuple[tuple[str, str], ...]) -> str:
-    return _object(fields, 12)
+    return quoted(value) if isinstance(value, str) else json.dumps(value)
 
 
 def _object(members: Iterable[tuple[str, str]], indent: int) -> str:
@@ -244,7 +252,7 @@ class Driver:
                 f"{self._access.where}: cannot {READ}: CONFIG_DB has no table PORT, which every switch has; see "
                 "whether SONiC has started"
             )
-        return _text(tables)
+        return as_text(tables)
 
     def forwarding(self) -> dict[str, PortForwarding] | None:
         """None: SONiC's command for it prints a table for people only."""

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 
 from podwright.errors import DeviceError, PodwrightError
 from podwright.switches.access import Access
-from podwright.switches.platforms.sonic import TABLES, Driver, configuration, load, overlaid, parse, patch
+from podwright.switches.platforms.sonic import TABLES, Driver, as_text, configuration, load, overlaid, parse, patch
 from podwright.switches.state import Port, SwitchState, applied, difference
 
 from ..states import states_of
@@ -37,6 +37,20 @@ def test_patch_makes_the_switch_what_it_shall_be_and_touches_nothing_else(
     assert all(entry.items() >= HARDWARE.items() for entry in then["PORT"].values())
     assert then["DEVICE_METADATA"] == now["DEVICE_METADATA"]
     assert all(then.get(table) != {} for table in TABLES)
+
+
+@settings(max_examples=50, deadline=None)
+@given(state=states_of("sonic"))
+def test_text_is_that_of_the_encoder_of_python(state: SwitchState) -> None:
+    tables = overlaid({}, state)
+    assert as_text(tables) == json.dumps(tables, indent=4, sort_keys=True) + "\n"
+
+
+def test_text_holds_what_is_not_ours_as_it_was() -> None:
+    """Some values that are equal in Python are not in JSON."""
+    values = [1, True, 1.0, "1", ["10.0.0.1", "\u00e9"], [], None]
+    tables: Any = {"PORT": {f"Ethernet{n}": {"field": value, "alias": '"x"'} for n, value in enumerate(values)}}
+    assert json.dumps(json.loads(as_text(tables)), sort_keys=True) == json.dumps(tables, sort_keys=True)
 
 
 def test_payload_is_what_differs(tmp_path: Any) -> None:
