@@ -109,6 +109,27 @@ def test_packets_prove_it(cloud: Cloud):
     assert all(finding["holds"] for finding in findings)
 
 
+def test_configurations_that_devices_run_with_prove_it(cloud: Cloud, tmp_path: Path):
+    """Then a machine's NIC is put into another account's network by hand, which no rendered configuration says."""
+    collected = tmp_path / "collected"
+    proving = ("prove", "--configurations", str(collected))
+    report = cloud.podwright("collect", "--to", str(collected), expect=0)
+    assert {*report["states"]["collected"]} == DEVICES | {"acme-east-router", "globex-east-router"}
+    proof = cloud.podwright(*proving, expect=0)
+    assert (proof["devices"], proof["findings"]) == (len(DEVICES) + 2, [])
+
+    hypervisor = next(h for h in HYPERVISORS if "acme-web1" in cloud.domains(h))
+    nic = cloud.lab.ssh(hypervisor, "virsh domiflist acme-web1 | awk '/guest101/ {print $1}'").strip()
+    cloud.lab.ssh(hypervisor, f"ovs-vsctl set port {nic} tag=103")
+    try:
+        cloud.podwright("collect", "--to", str(collected), "--limit", hypervisor, expect=0)
+    finally:
+        cloud.lab.ssh(hypervisor, f"ovs-vsctl set port {nic} tag=101")
+    (shared, *_) = cloud.podwright(*proving, expect=2)["findings"]
+    assert shared["statement"] == "account acme/default and account globex/default share a segment"
+    assert f"{hypervisor} {nic}" in shared["path"]
+
+
 def test_outside_sees_the_account_and_not_the_machine(cloud: Cloud):
     """The provider's own log of who called, beside what verify counted on our ports."""
     for account, public in (("acme", "203.0.113.11"), ("globex", "203.0.113.12")):
