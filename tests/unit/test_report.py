@@ -35,6 +35,15 @@ HOSTS = {
             "not reached: hv2; failed: hv1, sw1; would change: sw2; as planned: 2",
         ),
         (Run(failures=[Failure("controller", "start", "message")]), "failed: 1 failures"),
+        (Run(completed=True, hosts={"hv3": counts()}, results={"collected": {"hv3": ["file"]}}), "collected: 1"),
+        (
+            Run(
+                hosts={"hv2": counts(ok=0, unreachable=1), "hv3": counts()},
+                failures=[Failure("hv2", "task", "message")],
+                results={"collected": {"hv3": ["file"]}},
+            ),
+            "not reached: hv2; collected: 1",
+        ),
     ],
 )
 def test_verdict_says_which_device_is_in_what_state(run: Run, told: str) -> None:

@@ -35,6 +35,19 @@ def test_the_mark_survives_libvirt() -> None:
     assert len(mark["digest"]) == 16
 
 
+@pytest.mark.parametrize("path", sorted((CASES / "recorded").glob("*.xml")), ids=lambda path: path.stem)
+def test_nics_alone_are_left_of_a_domain(path: Path) -> None:
+    before, alone = (ET.XML(text) for text in (path.read_text(), libvirt_domain.nics_alone(path.read_text())))
+    assert alone.findtext("name") == before.findtext("name")
+    assert {child.tag for child in [*alone, *alone.iterfind("devices/*")]} == {"name", "devices", "interface"}
+    assert nics_of(alone) == nics_of(before) != []
+
+
+def nics_of(domain: ET.Element) -> list[str]:
+    nics = domain.iterfind("devices/interface")
+    return [ET.canonicalize(ET.tostring(nic, encoding="unicode"), strip_text=True) for nic in nics]
+
+
 def test_a_domain_without_mark_is_foreign() -> None:
     assert libvirt_domain.mark("<domain type='kvm'><name>mail</name><metadata/></domain>") is None
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from copy import deepcopy
+from ipaddress import IPv4Interface
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from ansible_collections.podwright.cloud.plugins.module_utils import (
+    host_network,
+    networkd_files,
     openvswitch,
     running_network,
 )
@@ -83,6 +86,43 @@ def alike(one: Wiring, other: Wiring) -> bool:
 def test_bridges_of_linux_are_read_as_they_were_told_to_be() -> None:
     files = below(running_network.files(linux_links(), recorded("linux-bridge-vlan"), []))
     assert alike(wiring_of(rendered("zone-switch-linux")), wiring_of(files))
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (CASES / "networks").glob("*-linux.yml")))
+def test_every_link_of_linux_is_read_as_it_was_told_to_be(name: str) -> None:
+    network = yaml.safe_load((CASES / "networks" / f"{name}.yml").read_text())
+    files = below(running_network.files(*kernel(networkd_files.wanted(host_network.complete(network)))))
+    assert alike(wiring_of(rendered(name)), wiring_of(files))
+
+
+def kernel(wanted: dict[str, Any]) -> tuple[Links, Links, Links]:
+    """Links, VLANs of bridges and peers, as iproute2 would print what a host with these links has."""
+    trunks = {link["master"] for name, link in wanted["links"].items() if name in wanted["vlans"]}
+    links: Links = []
+    for name, link in wanted["links"].items():
+        data = {"id": link["vlan"]} if link["vlan"] else {"vlan_filtering": int(name in trunks)}
+        info = {"info_kind": link["kind"], "info_data": data} if link["kind"] else {}
+        links.append({"ifname": name, "link": link["over"], "master": link["master"], "linkinfo": info})
+    for name, tunnel in wanted["tunnels"].items():
+        info = {"info_kind": "vxlan", "info_data": {"id": tunnel["vni"], "local": tunnel["local"]}}
+        links.append({"ifname": name, "master": tunnel["bridge"], "linkinfo": info})
+    links += [{"ifname": name} for name in wanted["addresses"].keys() - wanted["links"].keys()]
+    for one in links:
+        of = {**wanted["links"], **wanted["tunnels"]}.get(one["ifname"], {})
+        one.setdefault("linkinfo", {})["info_slave_data"] = {"isolated": of.get("isolated", False)}
+        addresses = [IPv4Interface(address) for address in wanted["addresses"].get(one["ifname"], [])]
+        one["addr_info"] = [
+            {"family": "inet", "local": str(address.ip), "prefixlen": address.network.prefixlen}
+            for address in addresses
+        ]
+        one |= {"flags": ["UP"], "address": "02:00:00:00:00:01"}
+    vlans = [{"ifname": port, "vlans": [{"vlan": int(vlan)} for vlan in ids]} for port, ids in wanted["vlans"].items()]
+    peers = [
+        {"ifname": name, "mac": networkd_files.EVERYBODY, "dst": remote}
+        for name, tunnel in wanted["tunnels"].items()
+        for remote in tunnel["remotes"]
+    ]
+    return links, vlans, peers
 
 
 @pytest.mark.parametrize(
