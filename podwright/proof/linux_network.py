@@ -22,7 +22,8 @@ _UNFOLLOWED |= {"gre", "gretap", "ip6gre", "ip6gretap", "erspan", "ip6erspan", "
 def network_wiring(device: Device, files: Mapping[str, str], ownership: Ownership) -> Wiring:
     """Read the network of a Linux device, and who is in it by the addresses that it has."""
     wiring = switch_wiring(device.name, device.zone, files)
-    made_by_switch = {node.place for join in wiring.joins for node in join if isinstance(node, Point)}
+    places = {node.place for join in wiring.joins for node in join if isinstance(node, Point)}
+    made_by_switch = places - {name for _, name in wiring.passing}
     links = _Links(device, unit_files(files, ".netdev"), unit_files(files, ".network"), made_by_switch)
     for name in links.netdevs:  # what networkd makes has no cable, also where Open vSwitch has it for a port
         wiring.passing.pop((device.name, name), None)

@@ -187,14 +187,18 @@ def test_virtual_router_is_where_its_interface_is() -> None:
     assert wiring.passing["east-zsw1", "swp3"] == {None}
 
 
-def test_vlan_made_by_hand_on_a_port_of_open_vswitch_is_followed() -> None:
-    links = recorded("hypervisor-ip-address")
-    by_hand = deepcopy(link(links, "vlan20"))
-    by_hand |= {"ifname": "eth1.102", "link": "eth1", "linkinfo": {"info_kind": "vlan", "info_data": {"id": 102}}}
-    links.append(by_hand | {"addr_info": []})
-    files = running_network.files(links, [], recorded("bridge-fdb"))
-    wiring = wiring_of(with_database(files, "hypervisor-in-two-pods"), "east-p1-hv1")
-    assert (Point("east-p1-hv1", "eth1.102"), Point("east-p1-hv1", "eth1", 102)) in wiring.joins
+@pytest.mark.parametrize(
+    ("recording", "network", "port"),
+    [("hypervisor-ip-address", "hypervisor-in-two-pods", "eth1"), ("ip-address", "zone-switch", "swp1")],
+)
+def test_vlan_made_by_hand_leaves_by_a_port_that_open_vswitch_has(recording: str, network: str, port: str) -> None:
+    links = recorded(recording)
+    by_hand = deepcopy(link(links, port))
+    by_hand |= {"ifname": "byhand", "link": port, "linkinfo": {"info_kind": "vlan", "info_data": {"id": 102}}}
+    files = running_network.files([*links, by_hand], [], [])
+    wiring = wiring_of(with_database(files, network))
+    assert (Point("east-zsw1", "byhand"), Point("east-zsw1", port, 102)) in wiring.joins
+    assert 102 in wiring.passing["east-zsw1", port]
 
 
 def test_what_is_not_followed_is_said() -> None:
