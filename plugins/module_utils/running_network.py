@@ -87,7 +87,9 @@ def _netdev(link: Link, kind: str) -> Iterator[Section]:
 
 
 def _network(link: Link, up: dict[str, Link], vlans: list[dict[str, Any]], peers: list[str]) -> Iterator[Section]:
-    yield "Match", [("MACAddress", link["address"]), ("Name", link["ifname"])]
+    # What takes packets and no frames has no address (MAC).
+    address = [("MACAddress", link["address"])] if "address" in link else []
+    yield "Match", [*address, ("Name", link["ifname"])]
     yield "Network", [*_stacking(link, up), *(("Address", address) for address in networkd.addresses_of(link))]
     if networkd.is_isolated(link):
         yield "Bridge", [("Isolated", "yes")]

@@ -36,9 +36,10 @@ def network_wiring(device: Device, files: Mapping[str, str], ownership: Ownershi
         tunnel if tunnel.addresses else tunnel._replace(addresses=everywhere) for tunnel in wiring.tunnels
     ]
     inside = {node for join in wiring.joins for node in join}
+    beside = _beside(links, wiring)
     for link, address in links.addresses():
-        if link == MANAGEMENT_INTERFACE and Point(device.name, link) not in inside:
-            continue  # the way by which controllers come, beside all that is proved
+        if Point(device.name, link) in beside:
+            continue
         owner = ownership.of_address(device.zone, device.pod, address)
         unknown = Owner("address", f"{address} of {device.name}, which is in no declared network")
         wiring.attachments.append(Attachment(Point(device.name, link), owner or unknown))
@@ -135,14 +136,34 @@ def _links_wiring(links: _Links) -> Wiring:
             _stack(wiring, links, name, vlan)
         for bridge in links.of(name, "Bridge"):
             _bridge(wiring, links, name, bridge)
-        for upper in links.of(name, "MACVLAN"):  # one more address (MAC) on the link, such as a virtual router's
-            _send(wiring, links, Point(links.device.name, upper), name, None)
+        for upper in links.of(name, "MACVLAN"):
+            _share(wiring, links, name, upper)
         if links.kind(name) == "vxlan":
             _tunnel(wiring, links, name)
         elif links.kind(name) in _UNFOLLOWED:
             kind = links.kind(name)
             wiring.doubts.append(f"{links.device.name}: {name} is of the kind {kind}, which the proof cannot follow")
     return wiring
+
+
+def _beside(links: _Links, wiring: Wiring) -> set[Point]:
+    """The management interface, by which controllers come, and what shares it: beside all that is proved.
+
+    Unless frames get from there to anything else in the device, or the other way.
+    """
+    names = (MANAGEMENT_INTERFACE, *links.of(MANAGEMENT_INTERFACE, "MACVLAN"))
+    beside = {Point(links.device.name, name) for name in names}
+    ways = [way for way in [*wiring.joins, *wiring.legs] if beside.intersection(way) and not beside.issuperset(way)]
+    return set() if ways else beside
+
+
+def _share(wiring: Wiring, links: _Links, name: str, upper: str) -> None:
+    """One more address (MAC) on a link, such as a virtual router's."""
+    inside = Point(links.device.name, upper)
+    if name == MANAGEMENT_INTERFACE:
+        wiring.joins.append((inside, Point(links.device.name, name)))
+    else:
+        _send(wiring, links, inside, name, None)
 
 
 def _stack(wiring: Wiring, links: _Links, parent: str, name: str) -> None:

@@ -24,8 +24,7 @@ from podwright.switches.driver import open_driver
 from podwright.switches.platforms.openconfig_netconf import parse
 from podwright.switches.state import SwitchState, difference
 from tests.devices.netconf_server import Fault, NetconfServer, netconf_server
-from tests.unit.plan.clouds import cloud_of
-from tests.unit.proof.configurations import Files, pinned_files, pinned_lab, with_port
+from tests.unit.proof.configurations import Files, pinned, with_port
 
 PLATFORM = "openconfig_netconf"
 SWITCHES = ("east-p1-sw1", "east-p1-sw2")
@@ -80,8 +79,7 @@ def running_pod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pod]:
     with ExitStack() as stack:
         directories = {name: tmp_path_factory.mktemp(name) for name in SWITCHES}
         servers = {name: stack.enter_context(netconf_server(where)) for name, where in directories.items()}
-        cloud = cloud_of(pinned_lab())
-        yield Pod(cloud, pinned_files(cloud), servers, Path())
+        yield Pod(*pinned(), servers, Path())
 
 
 @pytest.fixture

@@ -219,13 +219,46 @@ def test_tunnel_that_open_vswitch_makes_for_its_own_ports_is_left_to_its_databas
     assert not [path for path in files if "vxlan_sys" in path]
 
 
+def with_management(*, router_in: str | None = None) -> Links:
+    """A switch whose management interface has a virtual router on it, which may be in a bridge."""
+    links = linux_links()
+    management: dict[str, Any] = deepcopy(link(links, "swp3")) | {"ifname": "eth0"}
+    management["addr_info"][0]["local"] = "192.168.1.7"
+    router = deepcopy(link(recorded("ip-address"), "vrrp-swp3")) | {"ifname": "vrrp-eth0", "link": "eth0"}
+    router["addr_info"] = [{"family": "inet", "local": "192.168.1.8", "prefixlen": 32}]
+    plain: dict[str, Any] = deepcopy(link(links, "br0")) | {"ifname": "other", "linkinfo": {"info_kind": "bridge"}}
+    return [*links, management, router | {"master": router_in}, plain]
+
+
 def test_management_interface_is_beside_all_that_is_proved() -> None:
-    files = below(running_network.files(recorded("ip-address"), [], []))
-    assert "etc/systemd/network/eth0.network" in files
-    assert not [attachment for attachment in wiring_of(files).attachments if "eth0" in str(attachment.node)]
-    files["etc/systemd/network/eth0.network"] += "VLAN=eth0.7\n"
-    files["etc/systemd/network/eth0.7.netdev"] = "[NetDev]\nName=eth0.7\nKind=vlan\n[VLAN]\nId=7\n"
+    files = below(running_network.files(with_management(), recorded("linux-bridge-vlan"), []))
+    wiring = wiring_of(files)
+    assert "Address=192.168.1.7/24" in files["etc/systemd/network/eth0.network"]
+    assert not [attachment for attachment in wiring.attachments if "eth0" in str(attachment.node)]
+    assert ("east-zsw1", "eth0") not in wiring.passing
+    assert wiring.doubts == []
+
+
+def test_management_interface_that_leads_elsewhere_counts() -> None:
+    """By a bridge that its virtual router was put in; a VLAN on it comes out of a port without a cable."""
+    files = below(running_network.files(with_management(router_in="other"), recorded("linux-bridge-vlan"), []))
+    there = [attachment for attachment in wiring_of(files).attachments if "eth0" in str(attachment.node)]
+    assert {str(attachment.owner) for attachment in there} == {"management east/p1"}
+    by_hand = {"ifname": "byhand", "link": "eth0", "linkinfo": {"info_kind": "vlan", "info_data": {"id": 7}}}
+    vlan: dict[str, Any] = deepcopy(link(linux_links(), "vlan10")) | by_hand
+    files = below(running_network.files([*with_management(), vlan], recorded("linux-bridge-vlan"), []))
     assert wiring_of(files).passing["east-zsw1", "eth0"] == {7}
+
+
+def test_what_takes_no_frames_has_no_address_of_them() -> None:
+    """As strongSwan's tunnels where the kernel does not encrypt."""
+    links = linux_links()
+    tunnel = deepcopy(link(links, "swp3")) | {"ifname": "ipsec0", "link_type": "none"}
+    tunnel["linkinfo"] = {"info_kind": "tun", "info_data": {"type": "tun"}}
+    tunnel.pop("address")
+    files = below(running_network.files([*links, tunnel], recorded("linux-bridge-vlan"), []))
+    assert "[Match]\nName=ipsec0\n" in files["etc/systemd/network/ipsec0.network"]
+    assert ("east-zsw1", "ipsec0") not in wiring_of(files).passing
 
 
 def test_vrf_keeps_what_it_is_in() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, settings
 
+from podwright.allocation.leases import Leases
 from podwright.model.cloud import Cloud
 from podwright.proof.cloud import prove
 from podwright.proof.segments import Finding
@@ -18,6 +19,7 @@ from podwright.switches.state import Port, SwitchState
 from tests.unit.plan.clouds import (
     Declaration,
     account,
+    cloud_of,
     lab_declaration,
     leases_for,
     made_declaration,
@@ -32,8 +34,14 @@ DOMAIN = "etc/libvirt/qemu/{}.xml"
 ROUNDS = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-def rendered(cloud: Cloud) -> Files:
-    return {device: dict(files) for device, files in configurations_of(cloud, leases_for(cloud)).items()}
+def rendered(declaration: Declaration) -> tuple[Cloud, Files]:
+    """A cloud and what its devices would be told."""
+    cloud = cloud_of(declaration)
+    return cloud, files_of(cloud, leases_for(cloud))
+
+
+def files_of(cloud: Cloud, leases: Leases) -> Files:
+    return {device: dict(files) for device, files in configurations_of(cloud, leases).items()}
 
 
 def two_pods() -> Declaration:
@@ -43,11 +51,12 @@ def two_pods() -> Declaration:
     return declaration
 
 
-def pinned_lab() -> Declaration:
+def pinned() -> tuple[Cloud, Files]:
     """The lab with acme on hypervisor 1 alone and globex on hypervisor 2."""
     declaration = lab_declaration()
     declaration["accounts"]["acme"]["guest_networks"].pop("inner")
-    for name, hypervisor in (("acme", "east-p1-hv1"), ("globex", "east-p1-hv2")):
+    hypervisors = {"acme": "east-p1-hv1", "globex": "east-p1-hv2"}
+    for name, hypervisor in hypervisors.items():
         declaration["accounts"][name]["machines"] = {
             "web1": {
                 "guest_networks": ["default"],
@@ -56,16 +65,10 @@ def pinned_lab() -> Declaration:
                 "hypervisor": hypervisor,
             }
         }
-    return declaration
-
-
-def pinned_files(cloud: Cloud) -> Files:
+    cloud = cloud_of(declaration)
     leases = leases_for(cloud)
-    placements = {**leases.placements, "acme-east-router": "east-p1-hv1", "globex-east-router": "east-p1-hv2"}
-    return {
-        device: dict(files)
-        for device, files in configurations_of(cloud, replace(leases, placements=placements)).items()
-    }
+    routers = {f"{name}-east-router": hypervisor for name, hypervisor in hypervisors.items()}
+    return cloud, files_of(cloud, replace(leases, placements={**leases.placements, **routers}))
 
 
 def findings(cloud: Cloud, files: Files) -> list[Finding]:

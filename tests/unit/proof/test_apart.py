@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from tests.unit.plan.clouds import (
     account,
-    cloud_of,
     lab_declaration,
     leases_for,
     made_declaration,
@@ -21,8 +20,7 @@ from tests.unit.proof.configurations import (
     edit,
     edit_switch,
     findings,
-    pinned_files,
-    pinned_lab,
+    pinned,
     rendered,
     two_pods,
     with_port,
@@ -38,9 +36,8 @@ from tests.unit.proof.configurations import (
 def test_nic_in_the_bridge_of_another_is_always_found(backend: str, machines: list[int], data: st.DataObject) -> None:
     declaration = made_declaration(1, 1, 1, backend)
     declaration["accounts"] = {f"a{number}": account("z0", "p0", count) for number, count in enumerate(machines)}
-    cloud = cloud_of(declaration)
+    cloud, files = rendered(declaration)
     leases = leases_for(cloud)
-    files = rendered(cloud)
     one, other = data.draw(st.lists(st.sampled_from(range(len(machines))), min_size=2, max_size=2, unique=True))
     bridges = {number: f"guest{leases.guest_vlans[f'a{number}', 'default', 'p0']}" for number in (one, other)}
     edit(files, "z0-p0-hv0", DOMAIN.format(f"a{one}-m0"), (f'"{bridges[one]}"', f'"{bridges[other]}"'))
@@ -50,8 +47,7 @@ def test_nic_in_the_bridge_of_another_is_always_found(backend: str, machines: li
 
 
 def test_vlan_reused_in_one_pod() -> None:
-    cloud = cloud_of(pinned_lab())
-    files = pinned_files(cloud)
+    cloud, files = pinned()
     for device in ("east-p1-sw1", "east-p1-sw2"):
         edit_switch(files, device, with_port("swp7", tagged=frozenset({10, 20, 30, 101})))
     edit(files, "east-p1-hv2", "openvswitch.json", ('"tag": 102', '"tag": 101'), ("30, 102]", "30, 101]"))
@@ -72,8 +68,7 @@ def test_vlan_reused_in_one_pod() -> None:
 
 
 def test_segment_bridged_into_management() -> None:
-    cloud = cloud_of(two_pods())
-    files = rendered(cloud)
+    cloud, files = rendered(two_pods())
     hypervisor = next(
         device for device, texts in files.items() if {*texts} >= {DOMAIN.format("a0-m0")} and "infra10" in str(texts)
     )
@@ -91,8 +86,7 @@ def test_segment_bridged_into_management() -> None:
 
 def test_two_networks_of_an_account_are_apart() -> None:
     """The NICs of a machine that is in both are known by their order."""
-    cloud = cloud_of(lab_declaration())
-    files = rendered(cloud)
+    cloud, files = rendered(lab_declaration())
     (hypervisor,) = [device for device, its in files.items() if DOMAIN.format("acme-db1") in its]
     swap = (('"guest101"', '"other"'), ('"guest102"', '"guest101"'), ('"other"', '"guest102"'))
     edit(files, hypervisor, DOMAIN.format("acme-db1"), *swap)
@@ -102,8 +96,7 @@ def test_two_networks_of_an_account_are_apart() -> None:
 
 
 def test_machine_in_the_bridge_of_management() -> None:
-    cloud = cloud_of(pinned_lab())
-    files = pinned_files(cloud)
+    cloud, files = pinned()
     edit(files, "east-p1-hv1", DOMAIN.format("acme-web1"), ('bridge="guest101"', 'bridge="infra10"'))
     (shared,) = [finding for finding in findings(cloud, files) if finding.claim == "apart"]
     assert shared.statement == "account acme/default and management east/p1 share a segment"
@@ -111,8 +104,7 @@ def test_machine_in_the_bridge_of_management() -> None:
 
 
 def test_guest_vlan_let_out_to_the_management_network() -> None:
-    cloud = cloud_of(pinned_lab())
-    files = pinned_files(cloud)
+    cloud, files = pinned()
     edit_switch(files, "east-p1-sw2", with_port("swp4", mode="trunk", untagged=10, tagged=frozenset({101})))
     (shared,) = findings(cloud, files)
     assert shared.statement == "account acme/default and management east/p1 share a segment"
@@ -120,8 +112,7 @@ def test_guest_vlan_let_out_to_the_management_network() -> None:
 
 
 def test_guest_vlan_that_is_storage_of_another_host() -> None:
-    cloud = cloud_of(pinned_lab())
-    files = pinned_files(cloud)
+    cloud, files = pinned()
     edit(files, "east-p1-hv1", "openvswitch.json", ('"tag": 101', '"tag": 20'))
     shared = [finding for finding in findings(cloud, files) if finding.claim == "apart"]
     assert [finding.statement for finding in shared] == ["account acme/default and storage east/p1 share a segment"]
@@ -129,8 +120,7 @@ def test_guest_vlan_that_is_storage_of_another_host() -> None:
 
 def test_nics_of_an_appliance_that_are_exchanged() -> None:
     """Whose they are is told by the addresses inside, not by their order."""
-    cloud = cloud_of(pinned_lab())
-    files = pinned_files(cloud)
+    cloud, files = pinned()
     path = DOMAIN.format("acme-east-router")
     edit(files, "east-p1-hv1", path, ('"guest101"', '"other"'), ('"infra30"', '"guest101"'), ('"other"', '"infra30"'))
     shared = {finding.statement for finding in findings(cloud, files) if finding.claim == "apart"}
@@ -139,8 +129,7 @@ def test_nics_of_an_appliance_that_are_exchanged() -> None:
 
 def test_vlans_without_tags_that_differ_at_the_ends_of_a_cable() -> None:
     """IEEE 802.1Q: what leaves VLAN 101 without a tag arrives in the VLAN of the other port."""
-    cloud = cloud_of(lab_declaration())
-    files = rendered(cloud)
+    cloud, files = rendered(lab_declaration())
     for device, vlan in (("east-p1-sw1", 101), ("east-p1-sw2", 103)):
         edit_switch(
             files, device, with_port("swp3", tagged=frozenset({10, 20, 30, 101, 102, 103} - {vlan}), untagged=vlan)
@@ -151,11 +140,10 @@ def test_vlans_without_tags_that_differ_at_the_ends_of_a_cable() -> None:
 
 
 def test_port_that_libvirt_made_counts_more_than_the_domain() -> None:
-    cloud = cloud_of(pinned_lab())
-    files = pinned_files(cloud)
+    cloud, files = pinned()
     add_ovs_port(files, "east-p1-hv1", "pw-77000004", 101, type="")
     assert findings(cloud, files) == []
-    files = pinned_files(cloud)
+    cloud, files = pinned()
     add_ovs_port(files, "east-p1-hv1", "pw-77000004", 20, type="")
     (shared,) = [finding for finding in findings(cloud, files) if finding.claim == "apart"]
     assert shared.statement == "account acme/default and storage east/p1 share a segment"
@@ -163,8 +151,7 @@ def test_port_that_libvirt_made_counts_more_than_the_domain() -> None:
 
 
 def test_machine_that_is_not_declared() -> None:
-    cloud = cloud_of(pinned_lab())
-    files = pinned_files(cloud)
+    cloud, files = pinned()
     text = files["east-p1-hv1"][DOMAIN.format("acme-web1")]
     stranger = text.replace("acme-web1", "stranger").replace("02:70:77:00:00:04", "02:00:00:00:00:01")
     files["east-p1-hv1"][DOMAIN.format("stranger")] = stranger

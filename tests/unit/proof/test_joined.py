@@ -7,7 +7,6 @@ from dataclasses import replace
 from tests.unit.plan.clouds import (
     Declaration,
     account,
-    cloud_of,
     lab_declaration,
     made_declaration,
     with_racks,
@@ -17,8 +16,7 @@ from tests.unit.proof.configurations import (
     edit,
     edit_switch,
     findings,
-    pinned_files,
-    pinned_lab,
+    pinned,
     rendered,
     two_pods,
     with_port,
@@ -26,8 +24,7 @@ from tests.unit.proof.configurations import (
 
 
 def test_trunk_too_wide_at_one_end() -> None:
-    cloud = cloud_of(pinned_lab())
-    files = pinned_files(cloud)
+    cloud, files = pinned()
     edit_switch(files, "east-p1-sw1", with_port("swp7", tagged=frozenset({10, 20, 30, 101, 102})))
     (found,) = findings(cloud, files)
     assert found.claim == "passed on"
@@ -42,8 +39,7 @@ def test_trunk_too_wide_at_one_end() -> None:
 
 
 def test_trunk_too_wide_at_both_ends() -> None:
-    cloud = cloud_of(pinned_lab())
-    files = pinned_files(cloud)
+    cloud, files = pinned()
     for device in ("east-p1-sw1", "east-p1-sw2"):
         edit_switch(files, device, with_port("swp7", tagged=frozenset({10, 20, 30, 101, 102})))
     edit(files, "east-p1-hv2", "openvswitch.json", ("30, 102]", "30, 101, 102]"))
@@ -56,8 +52,7 @@ def test_trunk_too_wide_at_both_ends() -> None:
 
 
 def test_trunk_without_a_list_is_too_wide() -> None:
-    cloud = cloud_of(pinned_lab())
-    files = pinned_files(cloud)
+    cloud, files = pinned()
     edit(files, "east-p1-hv2", "openvswitch.json", ('"trunks": ["set", [10, 20, 30, 102]]', '"trunks": ["set", []]'))
     found = findings(cloud, files)
     assert {finding.claim for finding in found} == {"passed on"}
@@ -66,8 +61,7 @@ def test_trunk_without_a_list_is_too_wide() -> None:
 
 def test_vlan_missing_on_one_trunk() -> None:
     """The host is still reached over its other leg, but it may use this one."""
-    cloud = cloud_of(lab_declaration())
-    files = rendered(cloud)
+    cloud, files = rendered(lab_declaration())
     edit_switch(files, "east-p1-sw1", lambda state: with_port("swp6", tagged=carrying(state, "swp6") - {101})(state))
     claims = {finding.claim: finding for finding in findings(cloud, files)}
     assert claims.keys() == {"joined", "passed on"}
@@ -89,13 +83,11 @@ def in_racks() -> Declaration:
 
 
 def test_racks_are_joined_and_apart_as_they_shall() -> None:
-    cloud = cloud_of(in_racks())
-    assert findings(cloud, rendered(cloud)) == []
+    assert findings(*rendered(in_racks())) == []
 
 
 def test_vlan_missing_between_a_rack_and_what_joins_it() -> None:
-    cloud = cloud_of(in_racks())
-    files = rendered(cloud)
+    cloud, files = rendered(in_racks())
     for device in ("z0-p0-sw1-r1", "z0-p0-sw2-r1"):
         for port in ("up0", "up1"):
             edit_switch(files, device, lambda state, p=port: with_port(p, tagged=carrying(state, p) - {1000})(state))
@@ -104,8 +96,7 @@ def test_vlan_missing_between_a_rack_and_what_joins_it() -> None:
 
 
 def test_vlan_missing_between_the_pod_switches() -> None:
-    cloud = cloud_of(lab_declaration())
-    files = rendered(cloud)
+    cloud, files = rendered(lab_declaration())
     for device in ("east-p1-sw1", "east-p1-sw2"):
         edit_switch(files, device, lambda state: with_port("swp3", tagged=carrying(state, "swp3") - {101})(state))
     (torn,) = findings(cloud, files)
@@ -114,8 +105,7 @@ def test_vlan_missing_between_the_pod_switches() -> None:
 
 
 def test_vlan_that_a_switch_does_not_have_passes_no_port_of_it() -> None:
-    cloud = cloud_of(lab_declaration())
-    files = rendered(cloud)
+    cloud, files = rendered(lab_declaration())
     edit_switch(
         files,
         "east-p1-sw2",
@@ -127,8 +117,7 @@ def test_vlan_that_a_switch_does_not_have_passes_no_port_of_it() -> None:
 
 
 def test_plain_bridge_over_two_cables_lets_everything_through() -> None:
-    cloud = cloud_of(two_pods())
-    files = rendered(cloud)
+    cloud, files = rendered(two_pods())
     bridge = "[NetDev]\nName=br0\nKind=bridge\n"
     for path in [path for path in files["z0-zsw1"] if path.endswith(".network") and "vlan" not in path]:
         if "BridgeVLAN" in files["z0-zsw1"][path]:
@@ -139,16 +128,14 @@ def test_plain_bridge_over_two_cables_lets_everything_through() -> None:
 
 
 def test_port_without_a_cable() -> None:
-    cloud = cloud_of(pinned_lab())
-    files = pinned_files(cloud)
+    cloud, files = pinned()
     edit_switch(files, "east-p1-sw1", with_port("swp48", mode="access", untagged=101))
     (found,) = findings(cloud, files)
     assert found.statement == "east-p1-sw1 swp48 lets account acme/default out, and no cable is declared"
 
 
 def test_vlan_that_nobody_is_in() -> None:
-    cloud = cloud_of(pinned_lab())
-    files = pinned_files(cloud)
+    cloud, files = pinned()
     for device in ("east-p1-sw1", "east-p1-sw2"):
         edit_switch(
             files,

@@ -14,7 +14,6 @@ from podwright.switches.driver import find_platform
 from podwright.switches.platforms import platform_names
 from tests.unit.plan.clouds import (
     Declaration,
-    cloud_of,
     lab_declaration,
 )
 from tests.unit.plan.test_properties import declarations
@@ -22,8 +21,7 @@ from tests.unit.proof.configurations import (
     ROUNDS,
     Files,
     findings,
-    pinned_files,
-    pinned_lab,
+    pinned,
     rendered,
     with_port,
 )
@@ -32,8 +30,7 @@ from tests.unit.proof.configurations import (
 @ROUNDS
 @given(declarations())
 def test_generated_clouds_prove_clean(declaration: Declaration) -> None:
-    cloud = cloud_of(declaration)
-    files = rendered(cloud)
+    cloud, files = rendered(declaration)
     proof = prove(cloud, files)
     assert proof.findings == ()
     assert proof.devices == len(files)
@@ -54,8 +51,7 @@ def test_each_platform_says_the_same_in_its_own_syntax(platform: str) -> None:
     for switch in zone["pods"]["p1"]["pod_switches"].values():
         switch["platform"] = platform
     zone["cables"] = [[re.sub(r"(-sw\d:)swp", rf"\g<1>{port}", end) for end in cable] for cable in zone["cables"]]
-    cloud = cloud_of(declaration)
-    files = rendered(cloud)
+    cloud, files = rendered(declaration)
     assert findings(cloud, files) == []
     module = find_platform(platform)
     state = module.parse(files["east-p1-sw1"]["running-config"])
@@ -85,8 +81,7 @@ def test_each_platform_says_the_same_in_its_own_syntax(platform: str) -> None:
     ],
 )
 def test_what_was_not_read_is_not_proved(change: Callable[[Files], Any], doubt: str) -> None:
-    cloud = cloud_of(pinned_lab())
-    files = pinned_files(cloud)
+    cloud, files = pinned()
     change(files)
     proof = prove(cloud, files)
     assert not proof.holds

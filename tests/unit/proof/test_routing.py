@@ -6,7 +6,7 @@ import pytest
 
 from podwright.model.cloud import Cloud
 from podwright.proof.routing import RULES
-from tests.unit.plan.clouds import account, cloud_of, lab_declaration, made_declaration, two_zones_declaration
+from tests.unit.plan.clouds import account, lab_declaration, made_declaration, two_zones_declaration
 from tests.unit.proof.configurations import Files, edit, edit_switch, findings, rendered, with_port
 
 SWITCH = "z0-zsw1"
@@ -17,14 +17,12 @@ LAST_RULE = "\n\t}\n}\n"
 def rack(backend: str = "linux") -> tuple[Cloud, Files]:
     declaration = made_declaration(1, 2, 1, backend)
     declaration["accounts"] = {"a0": account("z0", "p0", 2)}
-    cloud = cloud_of(declaration)
-    return cloud, rendered(cloud)
+    return rendered(declaration)
 
 
 def test_zone_switches_of_the_inventories_pass_nothing_that_is_closed() -> None:
     for declaration in (lab_declaration(), two_zones_declaration()):
-        cloud = cloud_of(declaration)
-        assert findings(cloud, rendered(cloud)) == []
+        assert findings(*rendered(declaration)) == []
 
 
 @pytest.mark.parametrize("backend", ["linux", "openvswitch"])

@@ -6,15 +6,14 @@ import re
 
 import pytest
 
-from tests.unit.plan.clouds import Declaration, account, cloud_of, lab_declaration, made_declaration
+from tests.unit.plan.clouds import Declaration, account, lab_declaration, made_declaration
 from tests.unit.proof.configurations import (
     Files,
     add_ovs_port,
     edit,
     findings,
     guest_bridge,
-    pinned_files,
-    pinned_lab,
+    pinned,
     rendered,
     two_pods,
 )
@@ -29,8 +28,7 @@ def tunnel(files: Files, device: str, vni: int, bridge: str) -> None:
 
 
 def test_vni_shared_between_accounts_of_two_pods() -> None:
-    cloud = cloud_of(two_pods())
-    files = rendered(cloud)
+    cloud, files = rendered(two_pods())
     (one, first), (other, second) = guest_bridge(files, "a0"), guest_bridge(files, "a1")
     tunnel(files, one, 7001, first)
     tunnel(files, other, 7002, second)
@@ -43,8 +41,7 @@ def test_vni_shared_between_accounts_of_two_pods() -> None:
 
 
 def test_vni_shared_in_open_vswitch() -> None:
-    cloud = cloud_of(pinned_lab())
-    files = pinned_files(cloud)
+    cloud, files = pinned()
     options = ["map", [["key", "7001"], ["remote_ip", "192.0.2.1"]]]
     for device, tag in (("east-p1-hv1", 101), ("east-p1-hv2", 102)):
         add_ovs_port(files, device, "vx", tag, type="vxlan", options=options)
@@ -54,8 +51,7 @@ def test_vni_shared_in_open_vswitch() -> None:
 
 
 def test_tunnel_that_is_not_understood_is_said() -> None:
-    cloud = cloud_of(pinned_lab())
-    files = pinned_files(cloud)
+    cloud, files = pinned()
     add_ovs_port(files, "east-p1-hv1", "gre0", 101, type="gre", options=["map", [["remote_ip", "192.0.2.1"]]])
     (doubt,) = findings(cloud, files)
     assert (doubt.claim, doubt.statement) == (
@@ -82,15 +78,13 @@ BACKENDS = pytest.mark.parametrize("backend", ["linux", "openvswitch"])
 
 @BACKENDS
 def test_three_pods_prove_clean(backend: str) -> None:
-    cloud = cloud_of(three_pods(backend))
-    assert findings(cloud, rendered(cloud)) == []
+    assert findings(*rendered(three_pods(backend))) == []
 
 
 @BACKENDS
 def test_entry_for_a_peer_is_missing(backend: str) -> None:
     """The third pod answers nobody's question for who has an address there: others still reach each other."""
-    cloud = cloud_of(three_pods(backend))
-    files = rendered(cloud)
+    cloud, files = rendered(three_pods(backend))
     edit(files, "z0-p1-hv0", NETWORK, (ENTRY.format(ADDRESSES[2]), ""))
     (torn,) = findings(cloud, files)
     assert torn.claim == "joined"
@@ -103,8 +97,7 @@ def test_entry_for_a_peer_is_missing(backend: str) -> None:
 
 @BACKENDS
 def test_tunnel_of_one_side_only(backend: str) -> None:
-    cloud = cloud_of(three_pods(backend))
-    files = rendered(cloud)
+    cloud, files = rendered(three_pods(backend))
     edit(files, "z0-p2-hv0", NETWORK, *((ENTRY.format(address), "") for address in ADDRESSES[:2]))
     (torn,) = findings(cloud, files)
     assert re.fullmatch(r"account a0/default: a0-m2 \S+ does not reach \S+ \S+", torn.statement)
@@ -116,8 +109,7 @@ def test_tunnel_of_one_side_only(backend: str) -> None:
     "change", [("VNI=5001", "VNI=5002"), ("Local=10.130.64.10", "Local=10.130.64.11")], ids=["identifier", "address"]
 )
 def test_tunnel_that_is_not_where_the_others_look_for_it(change: tuple[str, str]) -> None:
-    cloud = cloud_of(three_pods("linux"))
-    files = rendered(cloud)
+    cloud, files = rendered(three_pods("linux"))
     edit(files, "z0-p2-hv0", NETDEV, change)
     assert {finding.claim for finding in findings(cloud, files)} == {"joined"}
 
@@ -125,8 +117,7 @@ def test_tunnel_that_is_not_where_the_others_look_for_it(change: tuple[str, str]
 @BACKENDS
 def test_entries_do_not_lead_over_a_third_hypervisor(backend: str) -> None:
     """Split horizon: what came out of a tunnel goes into none, so every pair needs entries of its own."""
-    cloud = cloud_of(three_pods(backend))
-    files = rendered(cloud)
+    cloud, files = rendered(three_pods(backend))
     edit(files, "z0-p1-hv0", NETWORK, (ENTRY.format(ADDRESSES[2]), ""))
     edit(files, "z0-p2-hv0", NETWORK, (ENTRY.format(ADDRESSES[1]), ""))
     (torn,) = findings(cloud, files)
@@ -135,8 +126,7 @@ def test_entries_do_not_lead_over_a_third_hypervisor(backend: str) -> None:
 
 def test_vlan_torn_inside_a_pod_is_not_made_good_by_tunnels() -> None:
     """Both hypervisors of the pod have a tunnel to the other pod, and none to each other."""
-    cloud = cloud_of(lab_declaration())
-    files = rendered(cloud)
+    cloud, files = rendered(lab_declaration())
     edit(files, "east-p1-hv1", "openvswitch.json", ("101, 102, 103]", "102, 103]"))
     torn = [finding for finding in findings(cloud, files) if finding.claim == "joined"]
     assert torn
@@ -144,8 +134,7 @@ def test_vlan_torn_inside_a_pod_is_not_made_good_by_tunnels() -> None:
 
 
 def test_peers_found_by_multicast_are_not_understood() -> None:
-    cloud = cloud_of(three_pods("linux"))
-    files = rendered(cloud)
+    cloud, files = rendered(three_pods("linux"))
     edit(files, "z0-p2-hv0", NETDEV, ("VNI=5001", "VNI=5001\nGroup=239.0.0.1"))
     (doubt,) = findings(cloud, files)
     assert doubt.statement == "z0-p2-hv0: vxlan5001 finds its peers by multicast, which the proof cannot follow"
