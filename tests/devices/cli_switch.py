@@ -19,6 +19,7 @@ from tests.devices.sshd import free_port, listens
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv/simulator/bin/python"
 FAKENOS_NAMES = {"eos": "arista_eos", "ios": "cisco_ios", "nxos": "cisco_nxos"}
+PORTS = {"eos": "Ethernet{}", "ios": "GigabitEthernet1/0/{}", "nxos": "Ethernet1/{}"}
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,9 @@ from podwright.switches import ssh_cli
 from podwright.switches.driver import find_platform, open_driver
 from podwright.switches.port_status import forwarding
 from podwright.switches.state import Port, PortForwarding, SwitchState, applied, difference
-from tests.devices.cli_switch import FAKENOS_NAMES, CliSwitch, cli_switch
+from tests.devices.cli_switch import FAKENOS_NAMES, PORTS, CliSwitch, cli_switch
 from tests.devices.processes import eventually
 
-PORTS = {"eos": "Ethernet{}", "ios": "GigabitEthernet1/0/{}", "nxos": "Ethernet1/{}"}
 ROUTED = "interface {}\n no switchport\n ip address 192.0.2.1/24\n"
 CONFIRM = {"eos": "^configure session [^ ]+ commit$", "ios": "^configure confirm$", "nxos": "^no scheduler schedule"}
 FASTER = 120

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -20,9 +21,11 @@ from podwright.proof.segments import Finding
 from podwright.rendering import rendered_files
 from podwright.report import verdict
 from podwright.runner import ExitCode, Order, Run, run
-from podwright.switches.driver import open_driver
+from podwright.switches.access import Access
+from podwright.switches.driver import find_platform, open_driver
 from podwright.switches.platforms.openconfig_netconf import parse
-from podwright.switches.state import SwitchState, difference
+from podwright.switches.state import Port, SwitchState, difference
+from tests.devices.cli_switch import FAKENOS_NAMES, PORTS, cli_switch
 from tests.devices.netconf_server import Fault, NetconfServer, netconf_server
 from tests.unit.proof.configurations import Files, pinned, with_port
 
@@ -52,26 +55,32 @@ class Pod:
         return parse(self.rendered[switch]["running-config"])
 
     def collect(self, *, limit: str | None = None, check: bool = False) -> Run:
-        """Collect from the switches with the playbook."""
-        hosts = {
-            name: {
-                "ansible_host": "127.0.0.1",
-                "ansible_user": server.access.user,
-                "ansible_ssh_private_key_file": str(server.access.key_file),
-                "ansible_ssh_common_args": f"-o UserKnownHostsFile={server.access.known_hosts_file}",
-                "podwright_state": {"kind": "pod_switch", "platform": PLATFORM, "port": server.proxy.port},
-            }
-            for name, server in self.servers.items()
-        }
-        inventory = self.directory.with_name("hosts.yml")
-        inventory.write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
-        to = {"podwright_collect_to": str(self.directory)}
-        return run(Order("podwright.cloud.collect", inventory, check=check, limit=limit, variables=to))
+        """Collect from the switches."""
+        logins = {name: (PLATFORM, server.access) for name, server in self.servers.items()}
+        return collect(logins, self.directory, limit=limit, check=check)
 
     def findings(self) -> tuple[Finding, ...]:
         """What is proved of what was collected, and of what was rendered for those devices that do not run."""
         others = {device: files for device, files in self.rendered.items() if device not in SWITCHES}
         return prove(self.cloud, {**others, **rendered_files.read(self.directory)}).findings
+
+
+def collect(logins: dict[str, tuple[str, Access]], directory: Path, **options: Any) -> Run:
+    """Collect from switches, by platform and access, with the playbook."""
+    hosts = {
+        name: {
+            "ansible_host": access.host,
+            "ansible_user": access.user,
+            "ansible_ssh_private_key_file": str(access.key_file),
+            "ansible_ssh_common_args": f"-o UserKnownHostsFile={access.known_hosts_file}",
+            "podwright_state": {"kind": "pod_switch", "platform": platform, "port": access.port},
+        }
+        for name, (platform, access) in logins.items()
+    }
+    inventory = directory.with_name("hosts.yml")
+    inventory.write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
+    to = {"podwright_collect_to": str(directory)}
+    return run(Order("podwright.cloud.collect", inventory, variables=to, **options))
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +112,27 @@ def test_what_was_deployed_is_collected_and_proves(pod: Pod, check: bool) -> Non
     for switch in SWITCHES:
         assert parse((pod.directory / switch / "running-config").read_text()) == pod.state(switch)
     assert pod.findings() == ()
+
+
+@pytest.mark.parametrize("platform", sorted(FAKENOS_NAMES))
+def test_switch_with_a_command_line_is_collected_in_its_own_syntax(platform: str, tmp_path: Path) -> None:
+    name = PORTS[platform].format
+    state = SwitchState(
+        {10: "management", 101: "acme"},
+        {
+            name(1): Port("trunk", frozenset({10, 101}), description="east-p1-hv1 eth1", edge=True),
+            name(2): Port("access", untagged=10),
+        },
+        4096,
+    )
+    configuration = find_platform(platform).configuration(state)
+    (tmp_path / "switch").mkdir()
+    with cli_switch(platform, tmp_path / "switch", f"username admin secret swordfish\n{configuration}") as switch:
+        result = collect({"sw1": (platform, switch.access)}, tmp_path / "collected")
+    assert verdict(result) == "collected: 1", result.failures
+    text = (tmp_path / "collected/sw1/running-config").read_text()
+    assert find_platform(platform).parse(text) == state
+    assert "swordfish" not in text
 
 
 def test_collected_files_are_for_their_owner_alone(pod: Pod) -> None:

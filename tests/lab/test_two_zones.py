@@ -54,6 +54,15 @@ def test_second_run_changes_nothing(cloud: Cloud):
     assert cloud.podwright("deploy", expect=0)["differences"] == []
 
 
+def test_configurations_that_devices_run_with_prove_it_and_hold_no_key(cloud: Cloud, tmp_path: Path):
+    collected = tmp_path / "collected"
+    report = cloud.podwright("collect", "--to", str(collected), expect=0)
+    assert {*report["states"]["collected"]} > FIREWALLS
+    assert cloud.podwright("prove", "--configurations", str(collected), expect=0)["findings"] == []
+    texts = [file.read_text() for file in collected.rglob("*") if file.is_file()]
+    assert not [key for key in _keys(cloud) if any(key in text for text in texts)]
+
+
 def test_controller_finds_equal_addresses_in_both_zones(cloud: Cloud):
     key = f"{cloud.lab.directory}/ssh/id_ed25519"
     known = f"UserKnownHostsFile={cloud.lab.directory}/ssh/known_hosts"
