@@ -28,7 +28,7 @@ ConfigurationsDirectory = Annotated[
         exists=True,
         file_okay=False,
         metavar="DIRECTORY",
-        help="A directory for each device, such as a collector fills; left out, what `podwright plan` rendered.",
+        help="A directory for each device, as `podwright collect` fills; left out, what `podwright plan` rendered.",
     ),
 ]
 
