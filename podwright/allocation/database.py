@@ -3,7 +3,8 @@
 SQLite serves the controllers of one machine; MariaDB (also a Galera cluster) and
 PostgreSQL serve many. Writers of a pool wait for each other on its row. Where
 that is not enough, as between the nodes of a cluster, one of them is told so at
-the latest when it commits, and its work is done once more.
+the latest when it commits, and its work is done once more; `precedence` sees to it
+that it is done at last.
 """
 
 from __future__ import annotations
@@ -27,10 +28,19 @@ from sqlalchemy.exc import (
     NoSuchModuleError,
     OperationalError,
 )
-from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception,
+    stop_after_delay,
+    wait_random,
+    wait_random_exponential,
+)
 
+from podwright.allocation import precedence
 from podwright.allocation.conversation import READS, Conversation, begin
 from podwright.allocation.history import Run, this_run
+from podwright.allocation.precedence import OutOfTurnError
 from podwright.allocation.repository import Repository
 from podwright.allocation.schema import LEASE, METADATA, SCHEMA_VERSION, SQLITE_STATISTICS, VERSION
 from podwright.allocation.turns import TurnTaking
@@ -43,6 +53,13 @@ BUSY_TIMEOUT_S = 30
 
 # How long work that lost against another controller, or its server, is tried again.
 RETRY_TIMEOUT_S = 30
+
+# After so many times it asks to come first.
+_PATIENCE = 4
+
+# It is short between controllers that are faster; a server that is lost is not asked all the time.
+_AFTER_A_LOSS = wait_random_exponential(multiplier=0.005, max=1)
+_FOR_ONES_TURN = wait_random(max=0.05)
 
 CONNECT_TIMEOUT_S = 10
 
@@ -79,8 +96,9 @@ class Database:
         self._prepared = False
         self._was_reached = False
         self._retrying = Retrying(
+            before=self._come_first_at_last,
             retry=retry_if_exception(self._is_worth_another_try),
-            wait=wait_random_exponential(multiplier=0.005, max=1),
+            wait=_pause,
             stop=stop_after_delay(RETRY_TIMEOUT_S),
             reraise=True,
         )
@@ -136,10 +154,26 @@ class Database:
         with _explained(self._url), _collector_paused():
             try:
                 return once()
-            except (DBAPIError, sqlite3.Error) as error:
+            except (DBAPIError, sqlite3.Error, OutOfTurnError) as error:
                 if not self._is_worth_another_try(error):
                     raise
-            return self._retrying(once)
+            try:
+                return self._retrying(once)
+            finally:
+                self._let_others_go_on()
+
+    def _come_first_at_last(self, state: RetryCallState) -> None:
+        if self._has_nodes and self._connection is not None and state.attempt_number > _PATIENCE:
+            precedence.claim(self._connected())
+
+    def _let_others_go_on(self) -> None:
+        if self._has_nodes and self._connection is not None:
+            precedence.give_back(self._connected())
+
+    @property
+    def _has_nodes(self) -> bool:
+        """Whether the database may be a cluster that is written to on several nodes."""
+        return self._url.get_backend_name() == "mariadb"
 
     def _written(self, work: Callable[[Repository], Result]) -> Result:
         connection = self._connected()
@@ -193,6 +227,8 @@ class Database:
         """Whether another controller was faster, or a server that was there is gone; all work can be redone."""
         if isinstance(error, sqlite3.OperationalError):  # from the one statement that SQLite does not wait for
             return error.sqlite_errorcode == sqlite3.SQLITE_BUSY
+        if isinstance(error, OutOfTurnError):
+            return True
         if not isinstance(error, DBAPIError):
             return False
         code = _code(error.orig)
@@ -202,6 +238,12 @@ class Database:
             return False
         self.close()  # whether or not the driver has noticed that it is dead
         return self._was_reached and code not in _FINAL
+
+
+def _pause(state: RetryCallState) -> float:
+    """How long to wait before the next try (s)."""
+    failed = state.outcome and state.outcome.exception()
+    return (_FOR_ONES_TURN if isinstance(failed, OutOfTurnError) else _AFTER_A_LOSS)(state)
 
 
 def unix_time(moment: datetime | None) -> int:
@@ -382,6 +424,10 @@ def _explained(url: URL) -> Iterator[None]:
         raise DatabaseError(f"database {_named(url)}: {_reason(error.orig, url)}") from error
     except sqlite3.Error as error:
         raise DatabaseError(f"database {_named(url)}: {_reason(error, url)}") from error
+    except OutOfTurnError as error:
+        raise DatabaseError(
+            f"database {_named(url)}: other controllers came first for {RETRY_TIMEOUT_S} s; run again after theirs"
+        ) from error
     except NoSuchModuleError as error:
         raise DatabaseError(f"database {_named(url)}: its driver is not installed; {error}") from error
     except OSError as error:

@@ -16,6 +16,7 @@ from podwright.allocation.grant import Lease, LeaseChange, Request
 from podwright.allocation.history import DECLARED, Event, Recorded, Run, entries
 from podwright.allocation.placement import Placement, PlacementChange
 from podwright.allocation.pools import SHARED, DeclaredPool, Pool, PoolName
+from podwright.allocation.precedence import OutOfTurnError
 from podwright.allocation.schema import DEVICE, FREE_RANGE, HISTORY, LEASE, PLACEMENT, POOL, RUN, VOLUME
 from podwright.allocation.statement import Parameters, Row, Statement
 from podwright.allocation.volumes import Volume, VolumeChange
@@ -69,16 +70,20 @@ class Repository:
             if all(is_of_now for *_, is_of_now in rows):
                 return [row[:-1] for row in rows]
         elif self._locks:
-            [_, rows] = self._conversation.ask((sql.LOCK_ONE, key), (sql.ENTERED, asked))
-            return rows
+            [_, rows] = self._conversation.ask((sql.LOCK_ONE, key), (sql.ENTERED_ON_NODE, asked))
+            if any(another_comes_first for *_, another_comes_first in rows):
+                raise OutOfTurnError
+            return [row[:-1] for row in rows]
         return self._ask(sql.ENTERED, asked)
 
     def lock_all(self) -> None:
         """Keep other controllers from leasing from any pool that there is."""
         if self._conversation.dialect == "postgresql":
-            self._ask(sql.LOCK_ALL_IN_ORDER, {})
-        if self._locks:
-            self._ask(sql.LOCK_ALL, {})
+            self._conversation.ask((sql.LOCK_ALL_IN_ORDER, {}), (sql.LOCK_ALL, {}))
+        elif self._locks:
+            [_, [(another_comes_first,)]] = self._conversation.ask((sql.LOCK_ALL, {}), (sql.IS_ANOTHER_FIRST, {}))
+            if another_comes_first:
+                raise OutOfTurnError
 
     # Pools and what is free in them
 

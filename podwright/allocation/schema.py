@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import Dialect
 
-SCHEMA_VERSION = "0006"
+SCHEMA_VERSION = "0007"
 
 METADATA = MetaData()
 
@@ -220,3 +220,13 @@ HISTORY = Table(
     Column("after", _text()),
 )
 Index("history_of_value", HISTORY.c.pool, HISTORY.c.scope, HISTORY.c.value)
+
+# Who comes first for a while, since it lost too often (`precedence`); one row, or none.
+PRECEDENCE = Table(
+    "precedence",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("session", _words(255), nullable=False),
+    # By the server's clock (Unix time, s).
+    Column("until", BigInteger, nullable=False),
+)

@@ -64,10 +64,10 @@ def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     allocate(declared, preview=False, now=NOW)
     path = tmp_path / "leases.db"
     with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '0007'")
+        connection.execute("UPDATE alembic_version SET version_num = '0008'")
     connection.close()
     assert refusal(path) == (
-        f"database {path}: has schema version 0007, and this podwright knows versions up to 0006; "
+        f"database {path}: has schema version 0008, and this podwright knows versions up to 0007; "
         "use the podwright that wrote it, or a newer one"
     )
 
