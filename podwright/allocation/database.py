@@ -40,7 +40,7 @@ from tenacity import (
 from podwright.allocation import precedence
 from podwright.allocation.conversation import READS, Conversation, begin
 from podwright.allocation.history import Run, this_run
-from podwright.allocation.precedence import OutOfTurnError
+from podwright.allocation.precedence import GIVE_BACK, OutOfTurnError
 from podwright.allocation.repository import Repository
 from podwright.allocation.schema import LEASE, METADATA, SCHEMA_VERSION, SQLITE_STATISTICS, VERSION
 from podwright.allocation.turns import TurnTaking
@@ -95,6 +95,7 @@ class Database:
         self._connection: Connection | None = None
         self._prepared = False
         self._was_reached = False
+        self._comes_first = False
         self._retrying = Retrying(
             before=self._come_first_at_last,
             retry=retry_if_exception(self._is_worth_another_try),
@@ -164,11 +165,12 @@ class Database:
 
     def _come_first_at_last(self, state: RetryCallState) -> None:
         if self._has_nodes and self._connection is not None and state.attempt_number > _PATIENCE:
-            precedence.claim(self._connected())
+            self._comes_first = self._comes_first or precedence.claimed(self._connection)
 
     def _let_others_go_on(self) -> None:
-        if self._has_nodes and self._connection is not None:
-            precedence.give_back(self._connected())
+        if self._comes_first and self._connection is not None:
+            precedence.give_back(self._connection)
+        self._comes_first = False
 
     @property
     def _has_nodes(self) -> bool:
@@ -184,7 +186,10 @@ class Database:
             repository.run = (self._run, self._run_id)
             result = work(repository)
             if repository.changed:
+                if self._comes_first:
+                    conversation.tell(GIVE_BACK, [{}])
                 conversation.commit()
+                self._comes_first = False
                 self._run_id = repository.run[1]
         return result
 
@@ -218,7 +223,7 @@ class Database:
             self.close()
             self._engine = _engine(self._url)
             self._connection = self._engine.connect()
-            self._prepared = False
+            self._prepared = self._comes_first = False
             self._was_reached = True
         self._connection.rollback()  # of an attempt that failed, where there was one
         return self._connection

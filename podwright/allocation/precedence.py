@@ -18,6 +18,7 @@ from sqlalchemy import Connection, column, delete, exists, func, insert, literal
 from sqlalchemy.exc import DBAPIError
 
 from podwright.allocation.schema import PRECEDENCE
+from podwright.allocation.statement import Statement
 
 # What a controller that died while it came first keeps others waiting (s).
 LASTS_S: Final = 10
@@ -26,29 +27,41 @@ LASTS_S: Final = 10
 _THIS_SESSION = func.concat_ws(":", literal_column("@@hostname"), literal_column("@@port"), func.connection_id())
 _NOW = func.unix_timestamp()
 
-ANOTHER_COMES_FIRST = exists(
-    select(column("id")).select_from(PRECEDENCE).where(PRECEDENCE.c.until > _NOW, PRECEDENCE.c.session != _THIS_SESSION)
-)
+_ANOTHERS = (PRECEDENCE.c.until > _NOW, PRECEDENCE.c.session != _THIS_SESSION)
+ANOTHER_COMES_FIRST = exists(select(column("id")).select_from(PRECEDENCE).where(*_ANOTHERS))
+_give_back = delete(PRECEDENCE).where(PRECEDENCE.c.session == _THIS_SESSION)
+GIVE_BACK = Statement(_give_back)
 
 
 class OutOfTurnError(Exception):
     """Another controller comes first; what was begun has to be undone, and tried again later."""
 
 
-def claim(connection: Connection) -> None:
-    """Come first from now on, unless somebody does already; the connection is in no transaction."""
-    with suppress(DBAPIError):  # somebody does, or the server is lost, which the next attempt will tell
-        try:
-            connection.execute(delete(PRECEDENCE).where(PRECEDENCE.c.until <= _NOW))
-            row = {"id": 1, "session": _THIS_SESSION, "until": _NOW + LASTS_S}
-            connection.execute(insert(PRECEDENCE).values(row))
-            connection.commit()
-        finally:
+def claimed(connection: Connection) -> bool:
+    """Come first from now on, unless somebody does already.
+
+    Returns:
+        Whether it does, until it gives that back.
+    """
+    try:
+        connection.rollback()  # of what was lost
+        # Asked first, without a lock: those who wait are many, and would wait for each other here, too.
+        if connection.scalar(select(ANOTHER_COMES_FIRST)):
+            return False
+        connection.execute(delete(PRECEDENCE).where(PRECEDENCE.c.until <= _NOW))
+        connection.execute(insert(PRECEDENCE).values(id=1, session=_THIS_SESSION, until=_NOW + LASTS_S))
+        connection.commit()
+    except DBAPIError:  # somebody was faster, or the server is lost, which the next attempt will tell
+        return False
+    finally:
+        with suppress(DBAPIError):
             connection.rollback()
+    return True
 
 
 def give_back(connection: Connection) -> None:
-    """Let others go on; the connection is in no transaction."""
+    """Let others go on."""
     with suppress(DBAPIError):  # it ends by itself
-        connection.execute(delete(PRECEDENCE).where(PRECEDENCE.c.session == _THIS_SESSION))
+        connection.rollback()
+        connection.execute(_give_back)
         connection.commit()
