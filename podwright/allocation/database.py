@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -33,14 +34,13 @@ from tenacity import (
     Retrying,
     retry_if_exception,
     stop_after_delay,
-    wait_random,
     wait_random_exponential,
 )
 
 from podwright.allocation import precedence
 from podwright.allocation.conversation import READS, Conversation, begin
 from podwright.allocation.history import Run, this_run
-from podwright.allocation.precedence import GIVE_BACK, OutOfTurnError
+from podwright.allocation.precedence import OutOfTurnError
 from podwright.allocation.repository import Repository
 from podwright.allocation.schema import LEASE, METADATA, SCHEMA_VERSION, SQLITE_STATISTICS, VERSION
 from podwright.allocation.turns import TurnTaking
@@ -54,12 +54,8 @@ BUSY_TIMEOUT_S = 30
 # How long work that lost against another controller, or its server, is tried again.
 RETRY_TIMEOUT_S = 30
 
-# After so many times it asks to come first.
-_PATIENCE = 4
-
-# It is short between controllers that are faster; a server that is lost is not asked all the time.
-_AFTER_A_LOSS = wait_random_exponential(multiplier=0.005, max=1)
-_FOR_ONES_TURN = wait_random(max=0.05)
+# After that it stands in line for it (s).
+_PATIENCE_S = 3
 
 CONNECT_TIMEOUT_S = 10
 
@@ -95,11 +91,11 @@ class Database:
         self._connection: Connection | None = None
         self._prepared = False
         self._was_reached = False
-        self._comes_first = False
+        self._stands_in_line = False
         self._retrying = Retrying(
-            before=self._come_first_at_last,
+            before=self._stand_in_line,
             retry=retry_if_exception(self._is_worth_another_try),
-            wait=_pause,
+            wait=wait_random_exponential(multiplier=0.005, max=1),
             stop=stop_after_delay(RETRY_TIMEOUT_S),
             reraise=True,
         )
@@ -163,14 +159,16 @@ class Database:
             finally:
                 self._let_others_go_on()
 
-    def _come_first_at_last(self, state: RetryCallState) -> None:
-        if self._has_nodes and self._connection is not None and state.attempt_number > _PATIENCE:
-            self._comes_first = self._comes_first or precedence.claimed(self._connection)
+    def _stand_in_line(self, state: RetryCallState) -> None:
+        if self._has_nodes and self._connection is not None and monotonic() > state.start_time + _PATIENCE_S:
+            with suppress(DBAPIError, OutOfTurnError):  # which the attempt then tells
+                self._stands_in_line = True
+                precedence.stand_in_line(self._connection, RETRY_TIMEOUT_S)
 
     def _let_others_go_on(self) -> None:
-        if self._comes_first and self._connection is not None:
-            precedence.give_back(self._connection)
-        self._comes_first = False
+        if self._stands_in_line and self._connection is not None:
+            precedence.leave(self._connection)
+        self._stands_in_line = False
 
     @property
     def _has_nodes(self) -> bool:
@@ -186,10 +184,10 @@ class Database:
             repository.run = (self._run, self._run_id)
             result = work(repository)
             if repository.changed:
-                if self._comes_first:
-                    conversation.tell(GIVE_BACK, [{}])
+                if self._stands_in_line:
+                    conversation.tell(precedence.LEAVE, [{}])
                 conversation.commit()
-                self._comes_first = False
+                self._stands_in_line = False
                 self._run_id = repository.run[1]
         return result
 
@@ -223,7 +221,7 @@ class Database:
             self.close()
             self._engine = _engine(self._url)
             self._connection = self._engine.connect()
-            self._prepared = self._comes_first = False
+            self._prepared = self._stands_in_line = False
             self._was_reached = True
         self._connection.rollback()  # of an attempt that failed, where there was one
         return self._connection
@@ -243,12 +241,6 @@ class Database:
             return False
         self.close()  # whether or not the driver has noticed that it is dead
         return self._was_reached and code not in _FINAL
-
-
-def _pause(state: RetryCallState) -> float:
-    """How long to wait before the next try (s)."""
-    failed = state.outcome and state.outcome.exception()
-    return (_FOR_ONES_TURN if isinstance(failed, OutOfTurnError) else _AFTER_A_LOSS)(state)
 
 
 def unix_time(moment: datetime | None) -> int:

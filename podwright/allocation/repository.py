@@ -16,7 +16,7 @@ from podwright.allocation.grant import Lease, LeaseChange, Request
 from podwright.allocation.history import DECLARED, Event, Recorded, Run, entries
 from podwright.allocation.placement import Placement, PlacementChange
 from podwright.allocation.pools import SHARED, DeclaredPool, Pool, PoolName
-from podwright.allocation.precedence import OutOfTurnError
+from podwright.allocation.precedence import AHEAD, OutOfTurnError
 from podwright.allocation.schema import DEVICE, FREE_RANGE, HISTORY, LEASE, PLACEMENT, POOL, RUN, VOLUME
 from podwright.allocation.statement import Parameters, Row, Statement
 from podwright.allocation.volumes import Volume, VolumeChange
@@ -71,8 +71,8 @@ class Repository:
                 return [row[:-1] for row in rows]
         elif self._locks:
             [_, rows] = self._conversation.ask((sql.LOCK_ONE, key), (sql.ENTERED_ON_NODE, asked))
-            if any(another_comes_first for *_, another_comes_first in rows):
-                raise OutOfTurnError
+            if any(is_anybody_in_line for *_, is_anybody_in_line in rows):
+                self._leave_off_if_another_is_first()
             return [row[:-1] for row in rows]
         return self._ask(sql.ENTERED, asked)
 
@@ -81,9 +81,13 @@ class Repository:
         if self._conversation.dialect == "postgresql":
             self._conversation.ask((sql.LOCK_ALL_IN_ORDER, {}), (sql.LOCK_ALL, {}))
         elif self._locks:
-            [_, [(another_comes_first,)]] = self._conversation.ask((sql.LOCK_ALL, {}), (sql.IS_ANOTHER_FIRST, {}))
-            if another_comes_first:
-                raise OutOfTurnError
+            self._ask(sql.LOCK_ALL, {})
+            self._leave_off_if_another_is_first()
+
+    def _leave_off_if_another_is_first(self) -> None:
+        [(ahead,)] = self._ask(AHEAD, {})
+        if ahead:
+            raise OutOfTurnError
 
     # Pools and what is free in them
 

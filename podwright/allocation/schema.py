@@ -221,12 +221,12 @@ HISTORY = Table(
 )
 Index("history_of_value", HISTORY.c.pool, HISTORY.c.scope, HISTORY.c.value)
 
-# Who comes first for a while, since it lost too often (`precedence`); one row, or none.
+# Who comes first, the one that came first of all, since each lost too often (`precedence`).
 PRECEDENCE = Table(
     "precedence",
     METADATA,
-    Column("id", Integer, primary_key=True, autoincrement=False),
-    Column("session", _words(255), nullable=False),
-    # By the server's clock (Unix time, s).
+    Column("session", _words(255), primary_key=True),
+    # By a server's clock (Unix time, us and s).
+    Column("since", BigInteger, nullable=False),
     Column("until", BigInteger, nullable=False),
 )

@@ -13,7 +13,7 @@ from podwright.allocation.changes import Record
 from podwright.allocation.conversation import Question
 from podwright.allocation.grant import Lease, Request
 from podwright.allocation.pools import SHARED, Pool
-from podwright.allocation.precedence import ANOTHER_COMES_FIRST
+from podwright.allocation.precedence import IS_ANYBODY_IN_LINE
 from podwright.allocation.schema import DEVICE, FREE_RANGE, HISTORY, LEASE, PLACEMENT, POOL, RUN, VOLUME
 from podwright.allocation.statement import Row, Statement
 
@@ -150,8 +150,7 @@ _last, _first = (
 )
 _beside = (POOL.c.declared, _has_rested, _has_some, _last, _first)
 ENTERED = Statement(select(*_beside).where(*_of_pool))
-ENTERED_ON_NODE = Statement(select(*_beside, ANOTHER_COMES_FIRST).where(*_of_pool))
-IS_ANOTHER_FIRST = Statement(select(ANOTHER_COMES_FIRST))
+ENTERED_ON_NODE = Statement(select(*_beside, IS_ANYBODY_IN_LINE).where(*_of_pool))
 
 # PostgreSQL locks and reads in one statement. If it waited for the row, what it read is of before that: the revision
 # tells (https://www.postgresql.org/docs/15/transaction-iso.html, 13.2.1).

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -86,6 +88,48 @@ def test_nodes_of_a_cluster_give_no_value_twice_at_one_moment(galera: GaleraClus
             == [("quick/default", 1), ("slow/default", 2)]
         )
     )
+
+
+def test_a_long_run_among_short_ones_comes_first_at_last(galera: GaleraCluster) -> None:
+    """Short ones on other nodes commit all the time, so that a long one would never be the first to do so."""
+    urls = galera.new_database()
+    declare(urls[0])
+    wait_for(lambda: all(len(pools(url)) == len(POOLS) for url in urls))
+    is_over = threading.Event()
+    attempts: list[float] = []
+
+    def go_on(number: int) -> int:
+        with Database(urls[number % 2]) as database:
+            for done in count():
+                time.sleep(0.005)
+                if is_over.is_set():
+                    return done
+                holders = [f"short{number}-{done}/default"]
+                database.write(
+                    lambda repository, holders=holders: reserve(  # type: ignore[misc]
+                        repository, opened(repository, POOLS[0], 0, holders), [Request(holders[0], PURPOSE)], None, 0
+                    )
+                )
+        raise AssertionError
+
+    def long(repository: Repository) -> None:
+        attempts.append(time.monotonic())
+        repository.lock_all()
+        reserve(repository, opened(repository, POOLS[0], 0), [Request("long/default", PURPOSE)], None, 0)
+        repository.leases()
+        time.sleep(0.5)
+
+    with ThreadPoolExecutor() as short_ones, Database(urls[2]) as database:
+        going_on = [short_ones.submit(go_on, number) for number in range(4)]
+        try:
+            wait_for(lambda: bool(audit(urls[0]).leases))
+            database.write(long)
+        finally:
+            is_over.set()
+        done = [each.result() for each in going_on]
+    assert len(attempts) > 1  # it lost before it came first
+    assert min(done) > 0
+    wait_for(lambda: len(audit(urls[0]).leases) == sum(done) + 1)
 
 
 def test_who_waited_for_a_pool_decides_on_what_is_leased_by_then(postgresql: PostgreSql) -> None:
