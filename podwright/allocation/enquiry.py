@@ -16,7 +16,7 @@ from podwright.allocation.changes import Record
 from podwright.allocation.grant import Lease, State
 from podwright.allocation.history import PLACEMENT_POOL, VOLUME_POOL, Recorded
 from podwright.allocation.placement import Placement
-from podwright.allocation.pools import KINDS, DeclaredPool, PoolName
+from podwright.allocation.pools import KINDS, DeclaredPool, PoolName, pool_name
 from podwright.allocation.repository import Repository
 from podwright.allocation.spoken import parsed_value
 from podwright.allocation.volumes import Volume
@@ -275,4 +275,4 @@ def _found(
     pool, scope = key
     value = values[pool]
     section = declared[key].as_pool().section_of(value) if key in declared else None
-    return Found(pool, scope, value, section, leases.get(key), changes.get(key, ()))  # type: ignore[arg-type]
+    return Found(pool_name(pool), scope, value, section, leases.get(key), changes.get(key, ()))

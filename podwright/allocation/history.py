@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from podwright.allocation.changes import Change, Record
 from podwright.allocation.grant import Lease
 from podwright.allocation.placement import Placement
-from podwright.allocation.pools import shown
+from podwright.allocation.pools import pool_name, shown
 from podwright.allocation.volumes import Volume
 
 PLACEMENT_POOL = Placement.pool
@@ -44,7 +44,7 @@ class Event(NamedTuple):
     @property
     def shown(self) -> str:
         """The value as operators write it."""
-        return "" if self.value is None else shown(self.pool, self.value)  # type: ignore[arg-type]
+        return "" if self.value is None else shown(pool_name(self.pool), self.value)
 
 
 class Recorded(NamedTuple):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast
 
 PoolName = Literal[
     "console_port",
@@ -258,6 +258,17 @@ KINDS: Mapping[PoolName, Kind] = {
     # RFC 5798 section 5.2.3.
     "vrrp_id": _number("VRRP id", ("zone", "VLAN"), range(1, 256)),
 }
+
+
+def pool_name(text: str) -> PoolName:
+    """Text that names a pool.
+
+    Raises:
+        ValueError: no pool is called that.
+    """
+    if text not in KINDS:
+        raise ValueError(text)
+    return cast("PoolName", text)
 
 
 def shown(pool: PoolName, value: int) -> str:

@@ -16,7 +16,7 @@ from podwright.allocation.enquiry import Found, Holding
 from podwright.allocation.grant import Lease, described
 from podwright.allocation.history import DECLARED, Event, Recorded
 from podwright.allocation.placement import Placement
-from podwright.allocation.pools import KINDS, DeclaredPool, PoolName, scope_in_words, shown
+from podwright.allocation.pools import KINDS, DeclaredPool, PoolName, pool_name, scope_in_words, shown
 from podwright.allocation.room import pod_in_words
 from podwright.allocation.usage import Filled, Promised, Usage
 from podwright.allocation.volumes import Volume
@@ -289,7 +289,7 @@ def _change(event: Event) -> str:
 
 
 def _declared(event: Event, text: str | None) -> str:
-    pool = DeclaredPool(event.pool, event.scope, text or "", "", None).as_pool()  # type: ignore[arg-type]
+    pool = DeclaredPool(pool_name(event.pool), event.scope, text or "", "", None).as_pool()
     return " ".join(
         (f"{section}=" if section else "") + ",".join(ranges_words(pool.name, ranges))
         for section, ranges in sorted(pool.sections.items())

@@ -16,7 +16,7 @@ from sqlalchemy import Column
 
 from podwright.allocation.grant import State
 from podwright.allocation.history import DECLARED, PLACEMENT_POOL, VOLUME_POOL
-from podwright.allocation.pools import KINDS, DeclaredPool, Pool, PoolName
+from podwright.allocation.pools import KINDS, DeclaredPool, Pool, PoolName, pool_name
 from podwright.allocation.schema import DEVICE, HISTORY, LEASE, PLACEMENT, POOL, RUN, VOLUME
 
 # Format 1 had no volumes.
@@ -43,9 +43,10 @@ def is_declaration(pool: str, purpose: str, value: int | None) -> bool:
 
 def sections_text(pool: str, declared: str) -> str:
     """The values of a pool as operators write them: `101-149,160 acme=150-159`."""
-    kind = KINDS[pool]  # type: ignore[index]
+    name = pool_name(pool)
+    kind = KINDS[name]
     texts = []
-    for section, ranges in DeclaredPool(pool, "", declared, "", None).as_pool().sections.items():  # type: ignore[arg-type]
+    for section, ranges in DeclaredPool(name, "", declared, "", None).as_pool().sections.items():
         each = (dict.fromkeys((kind.shown(values.start), kind.shown(values.stop - 1))) for values in ranges)
         texts.append((f"{section}=" if section else "") + ",".join("-".join(ends) for ends in each))
     return " ".join(texts)

@@ -21,7 +21,7 @@ from podwright.allocation.moving.fields import (
 )
 from podwright.allocation.moving.plain_yaml import Items, Keys, Node, read, shown
 from podwright.allocation.placement import Placement
-from podwright.allocation.pools import KINDS, DeclaredPool, PoolName
+from podwright.allocation.pools import KINDS, DeclaredPool, PoolName, pool_name
 from podwright.allocation.spoken import value_remedy
 from podwright.allocation.volumes import Volume
 from podwright.errors import InvalidInput, Mistake
@@ -221,7 +221,7 @@ class _Reader:
         if pool == VOLUME_POOL:
             size_gib_of(text)
         elif is_declaration(pool, purpose, value):
-            return pool_of_text(pool, "", text, "").declared  # type: ignore[arg-type]
+            return pool_of_text(pool_name(pool), "", text, "").declared
         return text
 
     def _check_runs(self, runs: Iterable[Located[PastRun]], history: Iterable[Located[PastEvent]]) -> None:
@@ -241,4 +241,4 @@ def _expected_standing(pool: str) -> tuple[str, str]:
     """What the history says of a pool before and after a change, and what to give."""
     if pool == VOLUME_POOL:
         return "the state and size of a volume", "give one such as held 10 GiB"
-    return "values of that pool, each once", f"give ranges; {value_remedy(pool)} is one"  # type: ignore[arg-type]
+    return "values of that pool, each once", f"give ranges; {value_remedy(pool_name(pool))} is one"
