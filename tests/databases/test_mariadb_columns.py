@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from podwright.allocation.database import Database
 from podwright.allocation.grant import Request
 from podwright.allocation.pools import SHARED, Pool
-from podwright.allocation.schema import METADATA, VERSION
+from podwright.allocation.schema import METADATA, PRECEDENCE, VERSION
 from podwright.allocation.single_pool import opened, reserve
 from podwright.errors import DatabaseError
 from tests.databases.servers import MariaDb, connected
@@ -89,7 +89,8 @@ def test_two_controllers_upgrade_at_one_moment(mariadb: MariaDb) -> None:
 
 def make_old(connection: Connection) -> None:
     """Give tables the columns that SQLAlchemy gave them when it was told of MySQL alone."""
-    for table in METADATA.tables.keys() - {VERSION.name}:
+    connection.exec_driver_sql(f"DROP TABLE {PRECEDENCE.name}")  # which came later
+    for table in METADATA.tables.keys() - {VERSION.name, PRECEDENCE.name}:
         connection.exec_driver_sql(f"ALTER TABLE {table} CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci")
     connection.exec_driver_sql("ALTER TABLE pool MODIFY declared TEXT NOT NULL")
     connection.exec_driver_sql("ALTER TABLE history MODIFY `before` TEXT, MODIFY `after` TEXT")
