@@ -38,6 +38,7 @@ HELD_BY_OTHERS = (0, 10_000)
 BATCH = 100_000
 BULK = 20_000
 TURNS = 15
+WIDTH = 110  # also where the output is no screen
 AT_MOST_S = 30.0  # for what takes turns, so that all of it takes some ten minutes
 
 AT_MOST_BARES = 2.0
@@ -67,7 +68,7 @@ def main() -> None:
         with _new_databases(name) as new_database:
             for what, lines in _parts(name, new_database):
                 missed += sum(line.met is False for line in lines)
-                console.print(_table(f"{name}: {what}", lines))
+                console.print(_table(f"{name}: {what}", lines), width=WIDTH, crop=False)
     say(f"{datetime.now(UTC):%Y-%m-%d}: it took {time.monotonic() - began:.0f} s; {missed or 'no'} goals were missed")
 
 
