@@ -141,9 +141,9 @@ FREE_UPDATE = Statement(update(FREE_RANGE).where(*_this_range).values(first=bind
 
 # What is read beside a pool's row.
 _its_leases = select(LEASE.c.value).where(LEASE.c.pool == POOL.c.pool, LEASE.c.scope == POOL.c.scope)
-# The end of the quarantine that ends first, and not whether some have ended: for that PostgreSQL, once it has a plan for
-# any time, read all leases, of which it takes a third for rested. MariaDB reads all of a pool's without the hint, until it
-# has counted them.
+# The end of the quarantine that ends first, and not whether some have ended: for that PostgreSQL, once it has a plan
+# for any time, read all leases, of which it takes a third for rested. Without the hint, MariaDB reads all of a pool's
+# until it has counted them.
 _rests = _its_leases.with_only_columns(LEASE.c.until).where(LEASE.c.until.is_not(None)).correlate(POOL)
 _in_order = _rests.order_by(LEASE.c.until).limit(1).with_hint(LEASE, "FORCE INDEX (pool_lease_until)", "mariadb")
 _has_rested = _in_order.scalar_subquery() <= bindparam("now")

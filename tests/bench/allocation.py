@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rich import box
+from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Connection, create_engine, event, text
 
@@ -26,7 +27,7 @@ from podwright.allocation.database import Database
 from podwright.allocation.grant import Request
 from podwright.allocation.pools import KINDS, SHARED, Pool
 from podwright.allocation.single_pool import opened, reserve
-from podwright.report import console, say
+from podwright.report import say
 from tests.bench.other_ways import WAYS
 from tests.bench.rounds import Measured, Side, take_turns
 from tests.bench.tasks import cpu_of_many_accounts
@@ -38,7 +39,7 @@ HELD_BY_OTHERS = (0, 10_000)
 BATCH = 100_000
 BULK = 20_000
 TURNS = 15
-WIDTH = 110  # also where the output is no screen
+WIDTH = 100  # also where the output is no screen
 AT_MOST_S = 30.0  # for what takes turns, so that all of it takes some ten minutes
 
 AT_MOST_BARES = 2.0
@@ -68,7 +69,7 @@ def main() -> None:
         with _new_databases(name) as new_database:
             for what, lines in _parts(name, new_database):
                 missed += sum(line.met is False for line in lines)
-                console.print(_table(f"{name}: {what}", lines), width=WIDTH, crop=False)
+                Console(width=WIDTH).print(_table(f"{name}: {what}", lines))
     say(f"{datetime.now(UTC):%Y-%m-%d}: it took {time.monotonic() - began:.0f} s; {missed or 'no'} goals were missed")
 
 
