@@ -40,7 +40,7 @@ class SwitchPort(TypedDict):
 class Switch(TypedDict):
     """What a pod switch forwards, and where."""
 
-    spanning_tree: SpanningTree
+    spanning_tree: SpanningTree | None
     vlans: dict[int, str]
     ports: dict[str, SwitchPort]
 

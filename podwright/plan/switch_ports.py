@@ -9,6 +9,7 @@ from podwright.plan import names
 from podwright.plan.ground import Ground, Link
 from podwright.plan.state import PodSwitchState, Switch, SwitchPort
 from podwright.plan.trunks import carried, rack_of, used_behind
+from podwright.switches.platforms import has_spanning_tree
 
 # IEEE 802.1Q-2018, 13.26.3: bridge priorities are multiples of 4096; the lowest becomes root.
 _PRIORITY_STEP = 4096
@@ -35,10 +36,16 @@ def pod_switch_state(ground: Ground, device: Device) -> PodSwitchState:
 
 def _switch(ground: Ground, device: Device, pod: str) -> Switch:
     return {
-        "spanning_tree": {"priority": _PRIORITY_STEP * _step(ground, device)},
+        "spanning_tree": {"priority": _PRIORITY_STEP * _step(ground, device)} if _in_tree(device) else None,
         "vlans": _vlans(ground, device, pod),
         "ports": {link.port: _port(ground, device, link) for link in ground.links[device.name]},
     }
+
+
+def _in_tree(device: Device) -> bool:
+    """Whether a pod switch runs RSTP; one that does not has ports that are neither edges nor of any path cost."""
+    assert isinstance(device.declared, PodSwitch)
+    return has_spanning_tree(device.declared.platform)
 
 
 def _step(ground: Ground, device: Device) -> int:
@@ -58,19 +65,20 @@ def _vlans(ground: Ground, device: Device, pod: str) -> dict[int, str]:
 
 
 def _port(ground: Ground, device: Device, link: Link) -> SwitchPort:
+    in_tree = _in_tree(device)
     if link.far_kind is None:
-        return {
+        port: SwitchPort = {
             "description": link.far.device,
             "mode": "access",
             "tagged": [],
             "untagged": ground.pod_of(device).networks.management.vlan,
             "edge": False,
-            "path_cost": _MANAGEMENT_PATH_COST,
         }
+        return {**port, "path_cost": _MANAGEMENT_PATH_COST} if in_tree else port
     return {
         "description": f"{link.far.device} {link.far.name}",
         "mode": "trunk",
         "tagged": carried(ground, device, link),
         "untagged": None,
-        "edge": link.far_kind in ("storage_server", "hypervisor"),
+        "edge": in_tree and link.far_kind in ("storage_server", "hypervisor"),
     }

@@ -15,7 +15,7 @@ from itertools import islice
 import jinja2
 
 from podwright.switches.driver import find_platform
-from podwright.switches.platforms import platform_names
+from podwright.switches.platforms import has_spanning_tree, platform_names
 from podwright.switches.running_config import vlan_list
 from podwright.switches.state import Port, SwitchState
 from tests.bench.costs import alone, cpu_s, heading, most_memory, row
@@ -76,6 +76,7 @@ def _platform(what: tuple[str, int, int, int]) -> None:
 def made_switches(platform: str, ports: int, vlans: int) -> Iterator[SwitchState]:
     """Switches whose ports lead to hosts with other guest networks each."""
     prefix = PORTS.get(platform, "swp")
+    in_tree = has_spanning_tree(platform)
     for number in range(1 << 32):
         first = 1100 + number % 2700  # no platform keeps any of these for itself
         ids = range(first, first + vlans)
@@ -83,11 +84,15 @@ def made_switches(platform: str, ports: int, vlans: int) -> Iterator[SwitchState
             {20: "storage"} | {vlan: f"account{number}-{vlan}" for vlan in ids},
             {
                 f"{prefix}{port}": Port(
-                    "trunk", frozenset({20, *ids[port % vlans :][:20]}), None, f"pod{number}-hv{port} eth1", edge=True
+                    "trunk",
+                    frozenset({20, *ids[port % vlans :][:20]}),
+                    None,
+                    f"pod{number}-hv{port} eth1",
+                    edge=in_tree,
                 )
                 for port in range(1, ports + 1)
             },
-            4096,
+            4096 if in_tree else None,
         )
 
 

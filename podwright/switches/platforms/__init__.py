@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pkgutil import iter_modules
 
-_OVER_SSH = frozenset({"eos", "ios", "nxos", "openvswitch", "sonic"})
+_OVER_SSH = frozenset({"eos", "ios", "linux", "nxos", "openvswitch", "sonic"})
 """The platforms that are reached by SSH, for a command line or a database; all others by NETCONF."""
 
 _WITH_SHARES: frozenset[str] = frozenset()
 """The platforms that can keep a VLAN a share of the links that it is on (`SwitchState.shares`)."""
+
+_WITHOUT_SPANNING_TREE = frozenset({"linux"})
+"""The platforms that take part in no RSTP, so that their cables must make no loop."""
 
 
 def platform_names() -> tuple[str, ...]:
@@ -24,3 +27,8 @@ def default_port(platform: str) -> int:
 def platforms_with_shares() -> tuple[str, ...]:
     """The platforms that can keep a VLAN a share of links, sorted."""
     return tuple(sorted(_WITH_SHARES))
+
+
+def has_spanning_tree(platform: str) -> bool:
+    """Whether the switches of a platform run RSTP."""
+    return platform not in _WITHOUT_SPANNING_TREE

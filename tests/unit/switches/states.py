@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
+from podwright.switches.platforms import has_spanning_tree
 from podwright.switches.state import Port, SwitchState
 
 vlan_ids = st.integers(1, 4094)
@@ -64,4 +65,7 @@ def _fitted(platform: str, state: SwitchState) -> SwitchState:
             name: replace(port, tagged=port.tagged - {1}, untagged=None if port.untagged == 1 else port.untagged)
             for name, port in ports.items()
         }
+    if not has_spanning_tree(platform):
+        ports = {name: replace(port, edge=False, path_cost=None) for name, port in ports.items()}
+        return SwitchState(vlans, ports)
     return replace(state, vlans=vlans, ports=ports)

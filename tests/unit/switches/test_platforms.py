@@ -40,5 +40,6 @@ def test_same_state_gives_the_same_bytes_however_it_is_ordered(name: str, data: 
 
 def test_each_platform_has_the_port_of_its_protocol() -> None:
     ports = {name: default_port(name) for name in PLATFORMS}
-    assert {name for name, port in ports.items() if port == 22} == {"eos", "ios", "nxos", "openvswitch", "sonic"}
+    over_ssh = {name for name, port in ports.items() if port == 22}
+    assert over_ssh == {"eos", "ios", "linux", "nxos", "openvswitch", "sonic"}
     assert ports["openconfig_netconf"] == 830
