@@ -14,7 +14,11 @@ STOP_TIMEOUT_S = 10
 
 @contextmanager
 def running(
-    command: Sequence[str | Path], ready: Callable[[], bool], log: Path, environment: Mapping[str, str] | None = None
+    command: Sequence[str | Path],
+    ready: Callable[[], bool],
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+    inherited: Sequence[int] = (),
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A program that runs inside, from when it is ready; what it prints goes to `log`, beside which it works.
 
@@ -23,7 +27,13 @@ def running(
     """
     with log.open("ab") as output:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, cwd=log.parent
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=environment,
+            cwd=log.parent,
+            pass_fds=inherited,
         )
     try:
         if not eventually(lambda: process.poll() is not None or ready(), START_TIMEOUT_S) or process.poll() is not None:
