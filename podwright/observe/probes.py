@@ -30,9 +30,14 @@ class Probe:
 
     @property
     def argv(self) -> list[str]:
-        """Three echo requests, or two where silence is expected (ping(8): -w is a deadline in seconds)."""
-        count, deadline_s = ("3", "10") if self.answered else ("2", "3")
-        return ["ping", "-c", count, "-w", deadline_s, self.address]
+        """Three echo requests, a second apart, or two where silence is expected.
+
+        -w is the deadline of all (ping(8)). BusyBox heeds it only while it sends, and then waits 10 s for an answer
+        unless -W says how long, so that both say the same.
+        """
+        count, deadline_s = (3, 10) if self.answered else (2, 3)
+        patience_s = deadline_s - (count - 1)
+        return ["ping", "-c", f"{count}", "-w", f"{deadline_s}", "-W", f"{patience_s}", self.address]
 
 
 def watches(states: States) -> dict[str, list[str]]:
