@@ -9,6 +9,8 @@ description:
     addresses and names (dnsmasq), translates source addresses and filters packets (nftables), over systemd-networkd.
   - Takes the whole appliance as one value. What is not in it is taken off the appliance.
   - A change that could cut the controller off takes itself back unless the controller, after reconnecting, confirms it.
+  - An action plugin of the same name looks at the appliance first, with one command that needs no Python. An appliance
+    that is as it should be gets no module.
 version_added: "0.1.0"
 author: The podwright developers
 requirements:
@@ -121,42 +123,16 @@ confirm:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.podwright.cloud.plugins.module_utils import rollback, routing_appliance
-from ansible_collections.podwright.cloud.plugins.module_utils.flat_state import compare, diff
-
-
-def text(required: bool = True) -> dict[str, object]:
-    return {"type": "str", "required": required}
-
-
-def part(**options: object) -> dict[str, object]:
-    return {"type": "dict", "required": True, "options": options}
-
-
-APPLIANCE = part(
-    hostname=text(),
-    interfaces={"type": "dict", "required": True},
-    guest_networks={"type": "dict", "required": True},
-    dns=part(forwarders={"type": "list", "elements": "str", "default": []}),
-    source_nat=part(interface=text(), address=text()),
-    forwarding={"type": "list", "elements": "dict", "default": []},
-)
+from ansible_collections.podwright.cloud.plugins.module_utils import look, rollback, routing_appliance
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={"appliance": APPLIANCE, "rollback_after_s": {"type": "int", "default": 60}},
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(argument_spec=routing_appliance.ARGUMENTS, supports_check_mode=True)
     appliance = module.params["appliance"]
     try:
-        differences = compare(routing_appliance.desired(appliance), routing_appliance.read(appliance))
+        differences = routing_appliance.compare(appliance, look.here(routing_appliance.sights(appliance)))
         routing_appliance.check(differences)
-        result = {
-            "changed": bool(differences),
-            "actions": routing_appliance.actions(differences),
-            "diff": diff(differences),
-        }
+        result = routing_appliance.told(differences)
         if differences and not module.check_mode:
             must_confirm = routing_appliance.apply(appliance, differences, module.params["rollback_after_s"])
             result |= {"confirm": rollback.CONFIRM} if must_confirm else {}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
-from ansible.module_utils.parsing.convert_bool import boolean
+from ansible_collections.podwright.cloud.plugins.module_utils import look, routing_appliance
 from ansible_collections.podwright.cloud.plugins.plugin_utils.confirmation import ConfirmingAction
 
 
@@ -15,19 +15,39 @@ class ActionModule(ConfirmingAction):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         del tmp
-        arguments = dict(self._task.args)
-        # Both are for us: a machine that is not there cannot say so.
-        starting = boolean(arguments.pop("starting", False))
-        boot_timeout_s = int(arguments.pop("boot_timeout_s", _BOOT_TIMEOUT_S))
+        # The first two are for us: a machine that is not there cannot say so.
+        _, arguments = self.validate_argument_spec(
+            argument_spec={
+                "starting": {"type": "bool", "default": False},
+                "boot_timeout_s": {"type": "int", "default": _BOOT_TIMEOUT_S},
+                **routing_appliance.ARGUMENTS,
+            }
+        )
+        starting, boot_timeout_s = arguments.pop("starting"), arguments.pop("boot_timeout_s")
         if starting and self._task.check_mode:
             return result | _everything(arguments["appliance"])
         try:
-            result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
+            result.update(self._converge(arguments, task_vars))
         except AnsibleConnectionFailure:  # it may be booting: started by this run, or with its hypervisor
             self._wait_for_boot(boot_timeout_s)
-            result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
+            result.update(self._converge(arguments, task_vars))
         self.confirm(result, _TAKEN_BACK)
         return result
+
+    def _converge(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
+        """Look at the appliance, and send the module when something there is not as it should be."""
+        if self._is_as_desired(arguments["appliance"]):
+            return routing_appliance.told({})
+        answer: dict[str, Any] = self._execute_module(module_args=arguments, task_vars=task_vars)
+        return answer
+
+    def _is_as_desired(self, appliance: Mapping[str, Any]) -> bool:
+        planned = look.prepare(routing_appliance.sights(appliance))
+        answer = self._low_level_execute_command("/bin/sh", in_data=planned.script)
+        try:
+            return not routing_appliance.compare(appliance, planned.read(answer["stdout"], answer["stderr"]))
+        except RuntimeError:
+            return False  # the module meets with the same, and says it as modules do
 
     def _wait_for_boot(self, boot_timeout_s: float) -> None:
         try:

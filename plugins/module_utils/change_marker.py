@@ -20,7 +20,17 @@ INTERRUPTED = "interrupted change"
 
 def read(part: str) -> dict[str, str | None]:
     """Say, as a part of a flat state, whether a change of `part` was interrupted; nobody wants one."""
-    return {INTERRUPTED: "started" if _path(part).exists() else None}
+    return told(_path(part).exists())
+
+
+def told(is_there: bool) -> dict[str, str | None]:
+    """Say the same where it is known already whether the file at `path` is there."""
+    return {INTERRUPTED: "started" if is_there else None}
+
+
+def path(part: str) -> str:
+    """Where the marker of `part` stands while it does."""
+    return str(_path(part))
 
 
 @contextmanager

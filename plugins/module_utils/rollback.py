@@ -20,6 +20,8 @@ UNCONFIRMED = "unconfirmed change"
 """The key of what `read` gives, in a flat state."""
 
 _SCRIPT = Path("/var/lib/podwright/rollback.sh")
+SCRIPT = str(_SCRIPT)
+"""A file that is there while a change waits to be confirmed."""
 _UNIT = "podwright-rollback"
 _BOOT_UNIT = f"{_UNIT}-at-boot.service"
 _BOOT_UNIT_FILE = Path("/etc/systemd/system") / _BOOT_UNIT
@@ -38,7 +40,12 @@ class File(NamedTuple):
 
 def read() -> dict[str, str | None]:
     """Say, as a part of a flat state, whether a change waits to be confirmed; nobody wants one."""
-    return {UNCONFIRMED: "rolls back unless confirmed" if is_armed() else None}
+    return told(is_armed())
+
+
+def told(armed: bool) -> dict[str, str | None]:
+    """Say the same where it is known already whether a change waits."""
+    return {UNCONFIRMED: "rolls back unless confirmed" if armed else None}
 
 
 def is_armed() -> bool:

@@ -1,11 +1,13 @@
 """A routing appliance: read what is seen on it, compare with what should be, change what differs.
 
 Both sides are one flat mapping, {path of a file, or name of something running: text}; the keys whose texts differ are
-the change, `actions` says what they take, and the same keys make the diff.
+the change, `actions` says what they take, and the same keys make the diff. What is seen comes from one look, which the
+controller takes itself before it sends the module: starting that takes an appliance longer than all its work.
 """
 
 from __future__ import annotations
 
+import fnmatch
 import json
 import socket
 import time
@@ -15,7 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.podwright.cloud.plugins.module_utils import appliance_files as files
-from ansible_collections.podwright.cloud.plugins.module_utils import change_marker, managed_files, rollback, services
+from ansible_collections.podwright.cloud.plugins.module_utils import (
+    change_marker,
+    flat_state,
+    look,
+    managed_files,
+    rollback,
+    services,
+)
 from ansible_collections.podwright.cloud.plugins.module_utils.flat_state import Differences, State
 from ansible_collections.podwright.cloud.plugins.module_utils.services import run
 from ansible_collections.podwright.cloud.plugins.module_utils.transaction import WayBack, carry_out
@@ -24,6 +33,34 @@ _DNSMASQ, _FIREWALL, _NETWORKD = "podwright-dnsmasq.service", "podwright-firewal
 _LISTING = Path("/var/lib/podwright/firewall.listing")
 _PART = "routing-appliance"
 _NETWORK_TIMEOUT_S = 20
+
+_NETWORK_FILES = files.network_file("eth*")
+_HOST_NAME, _FORWARDING, _ROUTES = "/proc/sys/kernel/hostname", "/proc/sys/net/ipv4/ip_forward", "/proc/net/route"
+_UNITS, _ADDRESSES, _RULES = "units", "addresses", "rules"
+_SHOW_ADDRESSES = ("ip", "-json", "address")
+_LIST_RULES = ("nft", "list", "table", "inet", "podwright")
+
+
+def _text_option() -> dict[str, object]:
+    return {"type": "str", "required": True}
+
+
+def _part(**options: object) -> dict[str, object]:
+    return {"type": "dict", "required": True, "options": options}
+
+
+ARGUMENTS: dict[str, object] = {
+    "appliance": _part(
+        hostname=_text_option(),
+        interfaces={"type": "dict", "required": True},
+        guest_networks={"type": "dict", "required": True},
+        dns=_part(forwarders={"type": "list", "elements": "str", "default": []}),
+        source_nat=_part(interface=_text_option(), address=_text_option()),
+        forwarding={"type": "list", "elements": "dict", "default": []},
+    ),
+    "rollback_after_s": {"type": "int", "default": 60},
+}
+"""The options of the module, as its argument_spec."""
 
 
 def desired(appliance: Mapping[str, Any]) -> State:
@@ -44,24 +81,51 @@ def desired(appliance: Mapping[str, Any]) -> State:
     }
 
 
-def read(appliance: Mapping[str, Any]) -> State:
-    """Read what is seen on the appliance; changes nothing.
+def sights(appliance: Mapping[str, Any]) -> look.Sights:
+    """Name all that there is to look at on the appliance."""
+    files_ = (*files.render(appliance), _NETWORK_FILES, str(_LISTING), files.LEASES, _HOST_NAME, _FORWARDING, _ROUTES)
+    return look.Sights(
+        files=files_,
+        presences=(change_marker.path(_PART), rollback.SCRIPT),
+        programs={
+            _UNITS: services.showing((_NETWORKD, _FIREWALL, _DNSMASQ)),
+            _ADDRESSES: _SHOW_ADDRESSES,
+            _RULES: _LIST_RULES,
+        },
+    )
+
+
+def state(appliance: Mapping[str, Any], seen: look.Seen) -> State:
+    """Make out the state of the appliance in what was seen there.
 
     Raises:
         RuntimeError: A program failed, or an interface has not the declared MAC address.
     """
-    paths = {*files.render(appliance), *map(str, Path("/etc/systemd/network").glob("10-podwright-eth*.network"))}
+    for name in (_UNITS, _ADDRESSES):
+        if seen.programs[name].status:
+            raise RuntimeError(f"{' '.join(sights(appliance).programs[name])} ended with {seen.programs[name].status}")
+    paths = {*files.render(appliance), *(path for path in seen.files if fnmatch.fnmatch(path, _NETWORK_FILES))}
+    units = services.parse(seen.programs[_UNITS].printed)
     return {
-        **managed_files.read(sorted(paths)),
-        **{f"unit {name}": unit.standing for name, unit in services.read((_NETWORKD, _FIREWALL, _DNSMASQ)).items()},
-        **_networks(appliance),
-        "host name": socket.gethostname(),
-        "ip_forward": Path("/proc/sys/net/ipv4/ip_forward").read_text(encoding="ascii").strip(),
-        "packet filter": _packet_filter(),
-        "leases of other hosts": stale_leases(_hosts(appliance), _text(files.LEASES)),
-        **change_marker.read(_PART),
-        **rollback.read(),
+        **{path: seen.files.get(path) for path in sorted(paths)},
+        **{f"unit {name}": unit.standing for name, unit in units.items()},
+        **_networks(appliance, seen.programs[_ADDRESSES].printed, seen.files[_ROUTES]),
+        "host name": seen.files[_HOST_NAME].strip(),
+        "ip_forward": seen.files[_FORWARDING].strip(),
+        "packet filter": _packet_filter(seen.programs[_RULES], seen.files.get(str(_LISTING), "")),
+        "leases of other hosts": stale_leases(_hosts(appliance), seen.files.get(files.LEASES, "")),
+        **change_marker.told(change_marker.path(_PART) in seen.present),
+        **rollback.told(rollback.SCRIPT in seen.present),
     }
+
+
+def compare(appliance: Mapping[str, Any], seen: look.Seen) -> Differences:
+    """Pick what differs between the appliance as it should be and as it was seen.
+
+    Raises:
+        RuntimeError: As `state` does.
+    """
+    return flat_state.compare(desired(appliance), state(appliance, seen))
 
 
 def addresses(interfaces: Mapping[str, Any], shown: str) -> State:
@@ -98,6 +162,11 @@ def stale_leases(hosts: Iterable[Mapping[str, str]], leases: str) -> str | None:
     held = {f"{host['mac']} {host['address']}" for host in hosts}
     stale = [f"{mac} {address}" for mac, address in _holders(leases) if f"{mac} {address}" not in held]
     return "\n".join(stale) or None
+
+
+def told(differences: Differences) -> dict[str, Any]:
+    """What the module says of these differences."""
+    return {"changed": bool(differences), "actions": actions(differences), "diff": flat_state.diff(differences)}
 
 
 def actions(changed: Iterable[str]) -> list[str]:
@@ -161,12 +230,10 @@ def _ipv4(link: Mapping[str, Any]) -> str | None:
     return " ".join(sorted(found)) or None
 
 
-def _packet_filter() -> str | None:
-    try:
-        listing = run("nft", "list", "table", "inet", "podwright")
-    except RuntimeError:
+def _packet_filter(rules: look.Program, as_loaded: str) -> str | None:
+    if rules.status:
         return None
-    return "as loaded" if listing == _text(str(_LISTING)) else listing
+    return "as loaded" if rules.printed == as_loaded else rules.printed
 
 
 def _hosts(appliance: Mapping[str, Any]) -> list[Mapping[str, str]]:
@@ -200,10 +267,10 @@ def _take(step: str, appliance: Mapping[str, Any], changed: Iterable[str]) -> No
     if step == "set the host name":
         socket.sethostname(appliance["hostname"])
     elif step == "forward packets":
-        Path("/proc/sys/net/ipv4/ip_forward").write_text("1", encoding="ascii")
+        Path(_FORWARDING).write_text("1", encoding="ascii")
     elif step == "load the packet filter":
         run("systemctl", "restart", _FIREWALL)
-        managed_files.write({str(_LISTING): run("nft", "list", "table", "inet", "podwright")})
+        managed_files.write({str(_LISTING): run(*_LIST_RULES)})
     elif step == "reconfigure networks":
         _reconfigure_networks(appliance, set(changed))
     elif step == "restart dnsmasq":
@@ -239,7 +306,9 @@ def _await_networks(appliance: Mapping[str, Any]) -> None:
     wanted = desired(appliance)
     deadline = time.monotonic() + _NETWORK_TIMEOUT_S
     while True:
-        missing = {key: text for key, text in _networks(appliance).items() if text != wanted[key]}
+        table = Path(_ROUTES).read_text(encoding="ascii")
+        there = _networks(appliance, run(*_SHOW_ADDRESSES), table)
+        missing = {key: text for key, text in there.items() if text != wanted[key]}
         if not missing:
             return
         if time.monotonic() > deadline:
@@ -249,11 +318,8 @@ def _await_networks(appliance: Mapping[str, Any]) -> None:
         time.sleep(0.1)
 
 
-def _networks(appliance: Mapping[str, Any]) -> State:
-    return {
-        **addresses(appliance["interfaces"], run("ip", "-json", "address")),
-        "default route": default_route(Path("/proc/net/route").read_text(encoding="ascii")),
-    }
+def _networks(appliance: Mapping[str, Any], shown: str, table: str) -> State:
+    return {**addresses(appliance["interfaces"], shown), "default route": default_route(table)}
 
 
 def _restart_dnsmasq(hosts: Iterable[Mapping[str, str]]) -> None:

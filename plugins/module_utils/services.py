@@ -30,11 +30,16 @@ def read(names: Iterable[str]) -> dict[str, Unit]:
     Raises:
         RuntimeError: systemd does not answer.
     """
-    return parse(run("systemctl", "show", "--property=Id,UnitFileState,ActiveState", *names))
+    return parse(run(*showing(names)))
+
+
+def showing(names: Iterable[str]) -> tuple[str, ...]:
+    """Name the command whose output `parse` reads."""
+    return ("systemctl", "show", "--property=Id,UnitFileState,ActiveState", *names)
 
 
 def parse(shown: str) -> dict[str, Unit]:
-    """Read what `systemctl show --property=Id,UnitFileState,ActiveState NAMES` prints: a paragraph a unit."""
+    """Read what `showing` prints: a paragraph a unit."""
     paragraphs = (dict(line.split("=", 1) for line in block.splitlines()) for block in shown.strip().split("\n\n"))
     return {unit["Id"]: Unit(unit["UnitFileState"], unit["ActiveState"] == "active") for unit in paragraphs}
 

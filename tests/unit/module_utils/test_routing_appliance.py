@@ -7,7 +7,12 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.podwright.cloud.plugins.module_utils import appliance_files, flat_state, routing_appliance
+from ansible_collections.podwright.cloud.plugins.module_utils import (
+    appliance_files,
+    flat_state,
+    look,
+    routing_appliance,
+)
 
 CASES = Path(__file__).parents[2] / "cases" / "routing_appliance"
 APPLIANCE = yaml.safe_load((CASES / "appliance.yml").read_text())
@@ -52,6 +57,60 @@ def test_what_is_applied_is_what_the_diff_shows() -> None:
         "before": 'host name: "other"\n',
         "after": 'host name: "acme-east-router"\npacket filter: "as loaded"\n',
     }
+
+
+def seen_in_sync(**programs: look.Program) -> look.Seen:
+    """What is seen of an appliance that is as it should be, but for these programs."""
+    links = [link(name, nic["mac"], *nic["addresses"]) for name, nic in APPLIANCE["interfaces"].items()]
+    units = "".join(
+        f"Id={unit}\nActiveState=active\nUnitFileState=enabled\n\n"
+        for unit in ("systemd-networkd.service", "podwright-firewall.service", "podwright-dnsmasq.service")
+    )
+    return look.Seen(
+        files=appliance_files.render(APPLIANCE)
+        | {
+            "/proc/sys/kernel/hostname": f"{APPLIANCE['hostname']}\n",
+            "/proc/sys/net/ipv4/ip_forward": "1\n",
+            "/proc/net/route": "Iface\tDestination\tGateway\neth2\t00000000\t017100CB\n",
+            "/var/lib/podwright/firewall.listing": "table inet podwright {\n}\n",
+        },
+        present=frozenset(),
+        programs={
+            "units": look.Program(units, 0),
+            "addresses": look.Program(json.dumps(links), 0),
+            "rules": look.Program("table inet podwright {\n}\n", 0),
+        }
+        | programs,
+    )
+
+
+def test_an_appliance_that_is_as_it_should_be_shows_no_difference() -> None:
+    assert routing_appliance.compare(APPLIANCE, seen_in_sync()) == {}
+
+
+def test_all_that_was_looked_at_counts() -> None:
+    """Each thing that is taken from what was seen makes a difference, a file of another interface among them."""
+    whole = seen_in_sync()
+    wanted = routing_appliance.sights(APPLIANCE)
+    for path in appliance_files.render(APPLIANCE):
+        assert path in wanted.files
+        left = {other: text for other, text in whole.files.items() if other != path}
+        assert list(routing_appliance.compare(APPLIANCE, whole._replace(files=left))) == [path]
+    surplus = {appliance_files.network_file("eth7"): "[Match]\n"}
+    seen = whole._replace(files={**whole.files, **surplus})
+    assert routing_appliance.compare(APPLIANCE, seen) == {next(iter(surplus)): ("[Match]\n", None)}
+    seen = whole._replace(present=frozenset(wanted.presences))
+    assert set(routing_appliance.compare(APPLIANCE, seen)) == {"interrupted change", "unconfirmed change"}
+    no_table = seen_in_sync(rules=look.Program("", 1))
+    assert routing_appliance.compare(APPLIANCE, no_table) == {"packet filter": (None, "as loaded")}
+    other_rules = seen_in_sync(rules=look.Program("table inet podwright { }\n", 0))
+    assert set(routing_appliance.compare(APPLIANCE, other_rules)) == {"packet filter"}
+
+
+@pytest.mark.parametrize("program", ["units", "addresses"])
+def test_a_program_that_fails_is_no_state(program: str) -> None:
+    with pytest.raises(RuntimeError, match="ended with 1"):
+        routing_appliance.state(APPLIANCE, seen_in_sync(**{program: look.Program("", 1)}))
 
 
 def link(name: str, mac: str, *addresses: str) -> dict[str, Any]:
