@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.databases.galera import GaleraCluster
 from tests.databases.servers import MariaDb, PostgreSql
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep these tests together where several processes share the tests: the servers are there once."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("databases"))
 
 
 @pytest.fixture(scope="session")
