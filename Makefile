@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint unit bench soak install test-packages clean
+.PHONY: demo test images lint unit bench soak install test-packages clean
 
 demo: install
 	$(BIN)/podwright lab demo
@@ -12,9 +12,13 @@ demo: install
 # One `pytest` runs the same tests one after the other.
 SIDE_BY_SIDE := tests/unit tests/databases
 
-test: install test-packages lint
+test: install test-packages
+	$(MAKE) --jobs 2 --output-sync lint images
 	$(BIN)/pytest $(SIDE_BY_SIDE) --numprocesses 2 --dist loadgroup
 	$(BIN)/pytest $(SIDE_BY_SIDE:%=--ignore %)
+
+images: install
+	$(BIN)/podwright lab images
 
 lint: install
 	$(BIN)/ruff check .

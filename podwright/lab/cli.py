@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from podwright import lab, report
-from podwright.lab import requirements
+from podwright.lab import image, requirements
 from podwright.runner import ExitCode
 
 app = typer.Typer(help="A whole cloud on this machine, in namespaces that lead nowhere else.", no_args_is_help=True)
@@ -57,6 +57,13 @@ def execute(
 ) -> None:
     """Run a command where the lab's hosts can be reached."""
     raise typer.Exit(lab.enter(name, command))
+
+
+@app.command()
+def images() -> None:
+    """Build what labs start from, where it is not cached, and start nothing."""
+    requirements.check()
+    image.build(report.say)
 
 
 @app.command("requirements")

@@ -1,8 +1,15 @@
-"""The root file system that every lab host starts from: what any device might run is installed, nothing is enabled."""
+"""What a lab starts from: the images of its machines, and the root file system of every host.
+
+On a host, what any device might run is installed, and nothing is enabled.
+"""
 
 from __future__ import annotations
 
-from podwright.images.debian import Recipe
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from podwright.images import routing_appliance, tiny
+from podwright.images.debian import Recipe, Report, build_root
 
 _BASE = "systemd systemd-sysv dbus udev openssh-server iproute2 iputils-ping iputils-arping ethtool procps tcpdump curl"
 _ANSIBLE = "python3 python3-apt python3-dbus python3-libvirt python3-lxml python3-yaml"
@@ -33,3 +40,18 @@ HOST = Recipe(
         "truncate --size=0 /etc/machine-id",
     ),
 )
+
+
+def build(report: Report) -> tuple[Path, dict[str, Path]]:
+    """Build all that is not in the cache; the hosts' root beside the rest, for each keeps but one processor busy.
+
+    Returns:
+        The root file system of hosts, and the images' files, each under its name.
+
+    Raises:
+        LabError: A package is not to be had, or a command of a recipe failed.
+    """
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        root = pool.submit(build_root, HOST, report)
+        images = tiny.build(report) | routing_appliance.build(report)
+        return root.result(), images

@@ -17,10 +17,8 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from podwright.errors import LabError
-from podwright.images import routing_appliance, tiny
-from podwright.images.debian import Report, build_root
-from podwright.lab import cabling, keys, outside, power, requirements, world
-from podwright.lab.image import HOST
+from podwright.images.debian import Report
+from podwright.lab import cabling, image, keys, outside, power, requirements, world
 from podwright.lab.topology import Host, Topology, derive
 from podwright.lab.world import directory
 from podwright.model import load
@@ -49,8 +47,7 @@ def up(cloud_file: Path, name: str, report: Report) -> None:
         report(f"{time.monotonic() - began:7.1f} s  lab {name}: {what}")
 
     _allow_many_hosts(step)
-    root = build_root(HOST, report)
-    images = tiny.build(report) | routing_appliance.build(report)
+    root, images = image.build(report)
     with _alone(name) as lock:
         (directory(name) / "consoles").mkdir(exist_ok=True)
         (directory(name) / "state").mkdir(exist_ok=True)
