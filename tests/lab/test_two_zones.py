@@ -83,7 +83,7 @@ def test_machines_with_equal_addresses_reach_the_outside_from_both_zones(cloud: 
 
 def test_machines_do_not_reach_the_firewalls_where_controllers_do(cloud: Cloud):
     answers = {
-        address: cloud.in_machine("east-p1-hv1", "acme-web-east", "ping", "-c", "1", "-w", "3", address)
+        address: cloud.in_machine("east-p1-hv1", "acme-web-east", "ping", "-c", "1", "-w", "3", "-W", "3", address)
         for address in ("10.200.0.1", "10.255.0.11", "10.255.0.1")
     }
     received = {address: "1 packets received" in told for address, told in answers.items()}
