@@ -73,8 +73,10 @@ def _fault(command: str) -> str:
     return str(act)
 
 
-def systemd_run(unit: str, on_active: str, *command: str) -> None:
+def systemd_run(unit: str, on_active: str, accuracy: str, *command: str) -> None:
     assert unit == "--unit=podwright-trial"
+    # By default a timer may take a minute more than it was told: systemd.timer(5), AccuracySec=.
+    assert accuracy.removeprefix("--timer-property=") == "AccuracySec=100ms"
     seconds = on_active.removeprefix("--on-active=").removesuffix("s")
     wait = [*SELF, "wait", seconds, *command]
     silent = subprocess.DEVNULL

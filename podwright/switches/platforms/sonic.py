@@ -298,8 +298,9 @@ class Driver:
     def commit_on_trial(self, timeout_s: int) -> None:
         """Apply the patch after starting the timer; go back at once when it is refused midway."""
         self._config("checkpoint", TRIAL)
-        timer = ["sudo", "-n", "systemd-run", f"--unit={TRIAL}", f"--on-active={timeout_s}s"]
-        self._shell.run([*timer, "config", "rollback", TRIAL], CHANGE)
+        # It would take a minute more if that let timers run together (systemd.timer(5)).
+        timer = [f"--unit={TRIAL}", f"--on-active={timeout_s}s", "--timer-property=AccuracySec=100ms"]
+        self._shell.run(["sudo", "-n", "systemd-run", *timer, "config", "rollback", TRIAL], CHANGE)
         try:
             self._config("apply-patch", self._patch_file)
         except SessionLost:

@@ -38,3 +38,14 @@ def test_at_boot_files_are_put_back_and_the_boot_itself_has_them_in_force(
     assert (key.read_text(), key.stat().st_mode & 0o777) == ("secret", 0o600)
     assert asked.read_text() == "daemon-reload\n"
     assert {path.name for path in tmp_path.iterdir()} == {"key", "asked", "bin"}
+
+
+def test_the_way_back_is_taken_when_its_time_has_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By default, systemd takes up to a minute more to run timers together: systemd.timer(5), AccuracySec=."""
+    ran: list[tuple[str, ...]] = []
+    monkeypatch.setattr(rollback, "run", lambda *command: ran.append(command))
+    monkeypatch.setattr(rollback, "_SCRIPT", tmp_path / "rollback.sh")
+    monkeypatch.setattr(rollback, "_BOOT_UNIT_FILE", tmp_path / "at-boot.service")
+    rollback.arm({}, [], ["true"], 8)
+    (timer,) = (command for command in ran if command[0] == "systemd-run")
+    assert {"--on-active=8", "--timer-property=AccuracySec=100ms"} <= set(timer)
