@@ -1,4 +1,4 @@
-"""Two zones with the same private addresses, a firewall each, and a VPN between them; from inventory to packets."""
+"""Two zones with the same private addresses, two pods and a firewall each, and a VPN; from inventory to packets."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import re
 import shlex
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,8 +26,19 @@ from tests.lab.lab import ROOT, TWO_ZONES, Lab
 FIREWALLS = {"east-fw1", "west-fw1"}
 PROVIDER = "198.51.100.254"
 ROUTERS = {"east": "203.0.113.11", "west": "203.0.113.139"}
+GLOBEX = "203.0.113.75"
 SEND = Path(segments.__file__).read_text()
 SYN = "tcp[tcpflags] == tcp-syn"
+
+# Where the machines run, each in its zone and pod; of acme's, those of one name have one address in both zones.
+HYPERVISORS = {
+    "acme-web-east": "east-p1-hv1",
+    "acme-db-east": "east-p2-hv1",
+    "globex-web-east": "east-p1-hv1",
+    "acme-web-west": "west-p1-hv1",
+    "acme-db-west": "west-p2-hv1",
+}
+ADDRESSES = {"web": "10.1.1.3", "db": "10.1.1.2"}
 
 Listener = Callable[[], list[str]]
 
@@ -45,7 +58,8 @@ def cloud(zones: Lab, tmp_path_factory: pytest.TempPathFactory) -> Cloud:
     """The deployed cloud; all but the firewalls were reached through them."""
     cloud = declared(zones, tmp_path_factory.mktemp("inventory"))
     report = cloud.podwright("deploy", "--diff", expect=2)
-    assert FIREWALLS | {"east-p1-sw1", "west-p1-sw1", "acme-east-router", "acme-west-router"} <= changed(report)
+    switches = {f"{zone}-{pod}-sw1" for zone in ROUTERS for pod in ("p1", "p2")}
+    assert FIREWALLS | switches | {"acme-east-router", "acme-west-router", "globex-east-router"} <= changed(report)
     assert not any(key in json.dumps(report) for key in _keys(cloud))
     return cloud
 
@@ -66,19 +80,87 @@ def test_configurations_that_devices_run_with_prove_it_and_hold_no_key(cloud: Cl
 def test_controller_finds_equal_addresses_in_both_zones(cloud: Cloud):
     key = f"{cloud.lab.directory}/ssh/id_ed25519"
     known = f"UserKnownHostsFile={cloud.lab.directory}/ssh/known_hosts"
-    names = [
-        cloud.lab.run("ssh", "-i", key, "-o", known, f"root@{address}", "hostname; hostname -I").stdout.split()
-        for address in ("10.201.1.21", "10.202.1.21")
-    ]
-    assert [found[0] for found in names] == ["east-p1-nfs1", "west-p1-nfs1"]
-    assert all({"192.168.1.21", "192.168.101.21"} <= set(found) for found in names)
+    found = {
+        address: cloud.lab.run("ssh", "-i", key, "-o", known, f"root@{address}", "hostname; hostname -I").stdout.split()
+        for address in ("10.201.1.21", "10.201.2.21", "10.202.1.21", "10.202.2.21")
+    }
+    names = [name for name, *_ in found.values()]
+    assert names == ["east-p1-nfs1", "east-p2-nfs1", "west-p1-nfs1", "west-p2-nfs1"]
+    for address, (_, *own) in found.items():
+        pod = address.split(".")[2]
+        assert {f"192.168.{pod}.21", f"192.168.10{pod}.21"} <= set(own)
+
+
+def test_packets_prove_it(cloud: Cloud):
+    findings = cloud.podwright("verify", expect=0)["findings"]
+    assert HYPERVISORS.keys() <= {finding["subject"] for finding in findings}
+    assert all(finding["holds"] for finding in findings)
 
 
 def test_machines_with_equal_addresses_reach_the_outside_from_both_zones(cloud: Cloud):
-    for zone, public in ROUTERS.items():
-        hypervisor, machine = f"{zone}-p1-hv1", f"acme-web-{zone}"
-        assert "10.1.1.2/24" in cloud.in_machine(hypervisor, machine, "ip", "address")
-        assert cloud.in_machine(hypervisor, machine, "wget", "-q", "-O", "-", f"http://{PROVIDER}/").strip() == public
+    public = {"acme-east": ROUTERS["east"], "acme-west": ROUTERS["west"], "globex-east": GLOBEX}
+    for machine, hypervisor in HYPERVISORS.items():
+        account, name, zone = machine.split("-")
+        address = ADDRESSES[name] if account == "acme" else "10.1.1.2"
+        assert f"{address}/24" in cloud.in_machine(hypervisor, machine, "ip", "address")
+        seen = cloud.in_machine(hypervisor, machine, "wget", "-q", "-O", "-", f"http://{PROVIDER}/").strip()
+        assert seen == public[f"{account}-{zone}"]
+
+
+def test_machines_with_equal_addresses_talk_between_pods_and_no_frame_is_in_the_other_zone(cloud: Cloud):
+    """Both zones at once, while every uplink of a hypervisor is listened to, and the provider between the zones."""
+    macs = {machine: _nic(cloud, machine)[1] for machine in HYPERVISORS}
+    inside = "net 10.0.0.0/8 or net 192.168.0.0/16 or udp port 4789"
+    ways = {f"acme-web-{zone}": ADDRESSES["db"] for zone in ROUTERS}
+    ways |= {f"acme-db-{zone}": ADDRESSES["web"] for zone in ROUTERS}
+    with ExitStack() as listeners, ThreadPoolExecutor() as pool:
+        heard = {
+            host: listeners.enter_context(_frames_at(cloud, host, "eth1", "vlan")) for host in {*HYPERVISORS.values()}
+        }
+        between = [listeners.enter_context(_frames_at(cloud, "outside", port, inside)) for port in ("eth0", "eth1")]
+        assert list(pool.map(lambda way: _answers(cloud, *way), ways.items())) == [5] * len(ways)
+    for host, listened in heard.items():
+        zone = host.partition("-")[0]
+        own = {mac for machine, mac in macs.items() if machine.endswith(f"-{zone}")}
+        seen = _senders_and_receivers(listened()) & {*macs.values()}
+        assert {macs[f"acme-web-{zone}"], macs[f"acme-db-{zone}"]} <= seen <= own
+    assert [listened() for listened in between] == [[], []]
+
+
+def test_accounts_with_equal_addresses_do_not_meet(cloud: Cloud):
+    """The machine of globex has the address that acme's has in the other pod, and acme's other one is beside it."""
+    (globex, globex_mac), (acme, acme_mac) = (_nic(cloud, name) for name in ("globex-web-east", "acme-db-east"))
+    asked = "arp or icmp"
+    with (
+        _frames_at(cloud, "east-p1-hv1", globex, asked) as at_globex,
+        _frames_at(cloud, "east-p2-hv1", acme, asked) as at_acme,
+    ):
+        assert _answers(cloud, "acme-web-east", "10.1.1.2") == 5
+        assert _answers(cloud, "globex-web-east", "10.1.1.3") == 0
+    of_acme = {acme_mac, _nic(cloud, "acme-web-east")[1]}
+    at_both = {globex_mac, *of_acme}
+    assert _senders_and_receivers(at_acme()) & at_both == of_acme
+    assert _senders_and_receivers(at_globex()) & at_both == {globex_mac}
+
+
+def _answers(cloud: Cloud, machine: str, address: str) -> int:
+    """How many of a machine's five echo requests are answered, as large as fits into a tunnel."""
+    payload = str(1450 - 28)  # less the headers of IPv4 and ICMP
+    argv = ["ping", "-q", "-c", "5", "-i", "0.2", "-W", "1", "-s", payload, address]
+    told = cloud.in_machine(HYPERVISORS[machine], machine, *argv)
+    return int(re.findall(r"(\d+) packets received", told)[0])
+
+
+def _nic(cloud: Cloud, machine: str) -> tuple[str, str]:
+    """(end on the hypervisor, MAC address) of a machine's only NIC."""
+    listed = cloud.lab.ssh(HYPERVISORS[machine], f"virsh domiflist {machine}").splitlines()
+    ((device, *_, mac),) = [line.split() for line in listed[2:] if line.strip()]
+    return device, mac
+
+
+def _senders_and_receivers(lines: list[str]) -> set[str]:
+    """The MAC addresses of frames, also of those in tunnels."""
+    return {mac for line in lines for mac in re.findall(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}", line)}
 
 
 def test_machines_do_not_reach_the_firewalls_where_controllers_do(cloud: Cloud):
@@ -92,15 +174,17 @@ def test_machines_do_not_reach_the_firewalls_where_controllers_do(cloud: Cloud):
 
 def test_outside_reaches_what_a_rule_allows_and_nothing_else(cloud: Cloud):
     with _at_host(cloud, "east-zsw1", "vlan40", f"src {PROVIDER}") as heard:
-        for address, port in (("203.0.113.11", 80), ("203.0.113.11", 8050), ("203.0.113.11", 22), ("203.0.113.12", 80)):
-            _from_outside(cloud, [[PROVIDER, address, port]])
+        # The rule is for acme: 203.0.113.12 is nobody's, and the last one is globex's.
+        asked = [("203.0.113.11", 80), ("203.0.113.11", 8050), ("203.0.113.11", 22), ("203.0.113.12", 80), (GLOBEX, 80)]
+        _from_outside(cloud, [[PROVIDER, address, port] for address, port in asked])
         for address in ("192.168.1.21", "10.201.1.21", "10.200.0.6"):
             cloud.lab.outside("ip", "route", "replace", f"{address}/32", "via", "198.51.100.1")
             _from_outside(cloud, [[PROVIDER, address, 80]])
             cloud.lab.outside("ip", "route", "delete", f"{address}/32")
     assert {_destination(line) for line in heard()} == {"203.0.113.11.80", "203.0.113.11.8050"}
     # Ping is allowed, and the reply passes.
-    assert ", 0% packet loss" in cloud.lab.outside("ping", "-c", "2", "-W", "2", "203.0.113.11")
+    for address in ("203.0.113.11", GLOBEX):
+        assert ", 0% packet loss" in cloud.lab.outside("ping", "-c", "2", "-W", "2", address)
 
 
 def test_firewall_itself_answers_outside_only_ping(cloud: Cloud):
@@ -260,6 +344,13 @@ def _at_host(cloud: Cloud, host: str, interface: str, what: str) -> Iterator[Lis
 
 
 @contextmanager
+def _frames_at(cloud: Cloud, host: str, interface: str, what: str) -> Iterator[Listener]:
+    """Listen to what comes and goes on an interface of a host; the lines tell MAC addresses, too."""
+    with _listening(cloud, ["ip", "netns", "exec", host], interface, what, "inout", "-e") as heard:
+        yield heard
+
+
+@contextmanager
 def _at_provider(cloud: Cloud, what: str, direction: str = "in") -> Iterator[Listener]:
     """Listen where east's provider is."""
     with _listening(cloud, ["ip", "netns", "exec", "outside"], "eth0", what, direction) as heard:
@@ -267,15 +358,21 @@ def _at_provider(cloud: Cloud, what: str, direction: str = "in") -> Iterator[Lis
 
 
 @contextmanager
-def _listening(cloud: Cloud, there: list[str], interface: str, what: str, direction: str = "in") -> Iterator[Listener]:
+def _listening(
+    cloud: Cloud, there: list[str], interface: str, what: str, direction: str = "in", *options: str
+) -> Iterator[Listener]:
     image = f"{world.disks(cloud.lab.name)}/.image"
     # As root, for one that changes its user outlives us: prctl(2), PR_SET_PDEATHSIG.
-    tcpdump = ["tcpdump", "-Z", "root", "-n", "-l", "-i", interface, "-Q", direction, what]
+    tcpdump = ["tcpdump", "-Z", "root", "-n", "-l", "-i", interface, "-Q", direction, *options, what]
     argv = ["setpriv", "--pdeathsig", "KILL", *there, "chroot", image, *tcpdump]
     heard: list[str] = []
-    with subprocess.Popen(
-        world.inside(cloud.lab.first_process, argv), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    # A pipe that nobody reads meanwhile would be full after some hundred lines.
+    with (
+        tempfile.TemporaryFile("w+") as lines,
+        subprocess.Popen(
+            world.inside(cloud.lab.first_process, argv), stdout=lines, stderr=subprocess.PIPE, text=True
+        ) as process,
+    ):
         assert process.stderr is not None
         try:
             said = ""
@@ -286,7 +383,9 @@ def _listening(cloud: Cloud, there: list[str], interface: str, what: str, direct
             time.sleep(0.5)
         finally:
             process.terminate()
-            heard += process.communicate()[0].splitlines()
+            process.communicate()
+            lines.seek(0)
+            heard += lines.read().splitlines()
 
 
 def _source(line: str) -> str:

@@ -118,6 +118,8 @@ def test_behind_firewalls_zones_may_have_the_same_management_network() -> None:
     hosts = {host.name: (str(host.address), host.bridge, str(host.reached_at)) for host in topology.hosts}
     assert hosts["east-p1-nfs1"] == ("192.168.1.21/24", "mgmt-east-p1", "10.201.1.21")
     assert hosts["west-p1-nfs1"] == ("192.168.1.21/24", "mgmt-west-p1", "10.202.1.21")
+    assert hosts["east-p2-nfs1"] == ("192.168.2.21/24", "mgmt-east-p2", "10.201.2.21")
+    assert hosts["west-p2-nfs1"] == ("192.168.2.21/24", "mgmt-west-p2", "10.202.2.21")
     assert hosts["west-fw1"] == ("10.255.0.12/24", "ctl-aff0000", "10.255.0.12")
     assert {bridge.name: bridge.address for bridge in topology.bridges if bridge.address} == {
         "ctl-aff0000": IPv4Interface("10.255.0.254/24")
@@ -132,3 +134,4 @@ def test_a_firewall_has_a_port_in_each_management_network() -> None:
     cables = {(cable.a.place, cable.a.port): cable.b for cable in derived(two_zones_declaration()).cables}
     assert cables["west-fw1", "eth3"] == Socket("mgmt-west", None)
     assert cables["west-fw1", "eth4"] == Socket("mgmt-west-p1", None)
+    assert cables["west-fw1", "eth5"] == Socket("mgmt-west-p2", None)

@@ -212,8 +212,10 @@ def test_the_example_is_right() -> None:
     )
 
 
-def test_the_lab_is_right(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "pods"), [("lab", [2]), ("two-zones", [2, 2])])
+def test_clouds_of_labs_are_right(name: str, pods: list[int], tmp_path: Path) -> None:
     (tmp_path / "ssh").mkdir()
     (tmp_path / "ssh" / "id_ed25519.pub").write_text(PUBLIC_KEY, encoding="utf-8")
-    cloud = load(Path(__file__).parents[3] / "inventories" / "lab" / "cloud.yml", {"PODWRIGHT_LAB": str(tmp_path)})
+    cloud = load(Path(__file__).parents[3] / "inventories" / name / "cloud.yml", {"PODWRIGHT_LAB": str(tmp_path)})
     assert cloud.administrator_keys == (PUBLIC_KEY,)
+    assert [len(zone.pods) for zone in cloud.zones.values()] == pods

@@ -45,7 +45,7 @@ def test_what_is_written(esp: firewall_rules.Esp) -> None:
 def test_without_rules_nobody_is_let_in() -> None:
     rules = firewall_rules.table({**FIREWALL, "rules": [], "vpns": {}}, "kernel")
     forward = rules.partition("chain forward")[2].partition("chain sources")[0]
-    from_controllers = 'iifname { "eth0", "vrrp-eth0" } ip saddr 10.255.0.0/24 oifname { "eth3", "eth4" }'
+    from_controllers = 'iifname { "eth0", "vrrp-eth0" } ip saddr 10.255.0.0/24 oifname { "eth3", "eth4", "eth5" }'
     assert [line.strip() for line in forward.splitlines() if "accept" in line] == [
         "ct state established,related accept",
         f"{from_controllers} ct original ip daddr 10.201.0.0/16 accept",
