@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from shlex import join
 
 import paramiko
@@ -45,6 +45,15 @@ class Shell:
     def succeeds(self, command: Sequence[str], intent: str) -> bool:
         """Whether a command ends well."""
         return self._result(command, intent, "")[0] == 0
+
+    def probe(self) -> None:
+        """Log in over another connection, and out again.
+
+        Raises:
+            SessionLost: the device did not let in.
+        """
+        with closing(Shell(self._access)) as other:
+            other.run(["true"], "log in")
 
     def hold(self, command: Sequence[str], intent: str) -> bool:
         """Start a command that goes on until `release`, or until the connection ends: its standard input does then.

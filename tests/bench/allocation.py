@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -127,12 +128,16 @@ class _Held:
             lambda repository: reserve(repository, opened(repository, pool, 0, holders), requests, None, 0)
         )
 
+    def reserve_one(self, _: int) -> None:
+        """Have one more, for a `Side`."""
+        self.reserve(1)
+
 
 def _one_by_one_lines(held: dict[int, _Held], bare: Side) -> Iterator[Line]:
     sides = {}
     for count, its in held.items():
         sides[f"bare {count}"] = bare
-        sides[f"one {count}"] = Side(lambda _, its=its: its.reserve(1), times=40)  # type: ignore[misc]
+        sides[f"one {count}"] = Side(its.reserve_one, times=40)
     measured = take_turns(sides, TURNS, AT_MOST_S)
     yield _line("bare insert, commit", "", measured["bare 0"])
     for count in held:
@@ -147,10 +152,7 @@ def _one_by_one_lines(held: dict[int, _Held], bare: Side) -> Iterator[Line]:
 
 
 def _bulk_lines(name: str, held: dict[int, _Held]) -> Iterator[Line]:
-    sides = {
-        str(count): Side(lambda number, its=its, count=count: its.reserve(BULK, _scope(number, count)), units=BULK)  # type: ignore[misc]
-        for count, its in held.items()
-    }
+    sides = {str(count): Side(partial(_reserve_in_bulk, its, count), units=BULK) for count, its in held.items()}
     measured = take_turns(sides, 5, AT_MOST_S)
     for count in held:
         its = measured[str(count)]
@@ -160,13 +162,13 @@ def _bulk_lines(name: str, held: dict[int, _Held]) -> Iterator[Line]:
             yield _line("in bulk", f"{count:,}", its)
 
 
-def _scope(number: int, held: int) -> str:
-    """An empty pool for each bulk, where 0 are to be held: it would not be empty any more."""
-    return f"bulk-{number}" if held == 0 else "bench"
+def _reserve_in_bulk(its: _Held, held: int, number: int) -> None:
+    """Where 0 are to be held, each bulk is of a pool of its own: after the first, one would not be empty any more."""
+    its.reserve(BULK, f"bulk-{number}" if held == 0 else "bench")
 
 
 def _other_lines(held: int, its: _Held, connection: Connection) -> Iterator[Line]:
-    sides = {"podwright": Side(lambda _: its.reserve(1), times=20)}
+    sides = {"podwright": Side(its.reserve_one, times=20)}
     sides |= {what: Side(way(connection, held), times=2) for what, way in WAYS.items()}
     measured = take_turns(sides, 5, AT_MOST_S)
     for what in WAYS:

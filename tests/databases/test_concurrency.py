@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 
 from podwright.allocation.database import Database
 from podwright.allocation.grant import Lease, Request
-from podwright.allocation.pools import DeclaredPool
+from podwright.allocation.pools import DeclaredPool, Pool
 from podwright.allocation.repository import Repository
 from podwright.allocation.single_pool import opened, reserve
 from tests.databases import disks
@@ -104,18 +105,13 @@ def test_a_long_run_among_short_ones_comes_first_at_last(galera: GaleraCluster) 
                 time.sleep(0.005)
                 if is_over.is_set():
                     return done
-                holders = [f"short{number}-{done}/default"]
-                database.write(
-                    lambda repository, holders=holders: reserve(  # type: ignore[misc]
-                        repository, opened(repository, POOLS[0], 0, holders), [Request(holders[0], PURPOSE)], None, 0
-                    )
-                )
+                database.write(partial(leased, pool=POOLS[0], holder=f"short{number}-{done}/default"))
         raise AssertionError
 
     def long(repository: Repository) -> None:
         attempts.append(time.monotonic())
         repository.lock_all()
-        reserve(repository, opened(repository, POOLS[0], 0), [Request("long/default", PURPOSE)], None, 0)
+        leased(repository, POOLS[0], "long/default")
         repository.leases()
         time.sleep(0.5)
 
@@ -139,19 +135,14 @@ def test_who_waited_for_a_pool_decides_on_what_is_leased_by_then(postgresql: Pos
 
     def lease(holder: str) -> int:
         with Database(url) as database:
-            return database.write(lambda repository: reserved(repository, holder))
-
-    def reserved(repository: Repository, holder: str) -> int:
-        requests = [Request(holder, PURPOSE)]
-        granted = reserve(repository, opened(repository, pool, 0, [holder]), requests, None, 0)
-        return granted.leases[holder, PURPOSE].value
+            return database.write(partial(leased, pool=pool, holder=holder))
 
     assert lease("first/default") == 1
     waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
     with Database(url) as database, ThreadPoolExecutor() as others, connected(url) as observer:
 
         def work(repository: Repository) -> tuple[int, Future[int]]:
-            value = reserved(repository, "slow/default")
+            value = leased(repository, pool, "slow/default")
             later = others.submit(lease, "quick/default")
             wait_for(lambda: observer.exec_driver_sql(waiting).scalar_one() == 1)
             return value, later
@@ -168,19 +159,20 @@ def test_runs_that_lock_all_pools_do_not_wait_for_each_other_in_a_circle(postgre
         with Database(url) as database:
             for round_ in range(60):
                 holder = f"h{number}-{round_}/default"
-                pool = POOLS[(number + round_) % len(POOLS)]
-                database.write(
-                    lambda repository, pool=pool, holder=holder: reserve(  # type: ignore[misc]
-                        repository, opened(repository, pool, 0, [holder]), [Request(holder, PURPOSE)], None, 0
-                    )
-                )
-                database.write(lambda repository, key=holder: disks.want(repository, "east/p0", key, 0))  # type: ignore[misc]
+                database.write(partial(leased, pool=POOLS[(number + round_) % len(POOLS)], holder=holder))
+                database.write(partial(disks.want, scope="east/p0", domain=holder, now=0))
 
     with ThreadPoolExecutor() as runs:
         list(runs.map(work, range(6)))
     with connected(url) as observer:
         deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
         assert observer.exec_driver_sql(deadlocks).scalar_one() == 0
+
+
+def leased(repository: Repository, pool: Pool, holder: str) -> int:
+    """The value that a holder has from now on, if it had none."""
+    granted = reserve(repository, opened(repository, pool, 0, [holder]), [Request(holder, PURPOSE)], None, 0)
+    return granted.leases[holder, PURPOSE].value
 
 
 def leases(url: str) -> list[Lease]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import pytest
 from sqlalchemy import text
@@ -38,12 +39,12 @@ def test_few_rows_are_read_for_a_lease_among_many(server: Server) -> None:
     url = server.new_database()
     now = int(time.time())
     with Database(url) as database:
-        database.write(lambda repository: _reserve(repository, [f"old-{number}" for number in range(HELD)], now))
+        database.write(partial(_reserve, holders=[f"old-{number}" for number in range(HELD)], now=now))
     before = _rows_read(url, 1)
     with Database(url) as database:
         for number in range(TIMES):
-            database.write(lambda repository, number=number: _reserve(repository, [f"new-{number}"], now))  # type: ignore[misc]
-            database.write(lambda repository, number=number: _give_up(repository, f"new-{number - 5}", now))  # type: ignore[misc]
+            database.write(partial(_reserve, holders=[f"new-{number}"], now=now))
+            database.write(partial(_give_up, holder=f"new-{number - 5}", now=now))
     assert 0 < _rows_read(url, 1 + 2 * TIMES) - before < TIMES * ROWS_AT_MOST
 
 

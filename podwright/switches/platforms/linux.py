@@ -369,11 +369,7 @@ class Driver:
 
     def probe(self) -> None:
         """Log in over another connection, and out again."""
-        probe = Shell(self._access)
-        try:
-            probe.run(["true"], "log in")
-        finally:
-            probe.close()
+        self._shell.probe()
 
     def confirm(self) -> None:
         """Take the script away by which the change would be taken back; it is gone once that has begun."""

@@ -311,11 +311,7 @@ class Driver:
 
     def probe(self) -> None:
         """Log in over another connection, and out again."""
-        probe = Shell(self._access)
-        try:
-            probe.run(["true"], "log in")
-        finally:
-            probe.close()
+        self._shell.probe()
 
     def confirm(self) -> None:
         """Stop the timer, which is gone once it has run out."""
