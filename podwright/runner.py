@@ -193,8 +193,13 @@ def command_line(order: Order) -> str | None:
 
 
 def _environment() -> dict[str, str]:
-    """The environment of the run: our ansible.cfg, and the Ansible that we are installed with."""
+    """The environment of the run: our ansible.cfg, and the Ansible that we are installed with.
+
+    ansible-runner leaves the result of a task out of its event when it is longer than `MAX_EVENT_RES` characters
+    (awx_display.py), 700,000 unless it is told otherwise: what is found in a large cloud is longer.
+    """
     return {
+        "MAX_EVENT_RES": str(2**31),
         "ANSIBLE_CONFIG": str(tree.ansible_configuration()),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
     }

@@ -58,6 +58,11 @@ def test_failure_names_host_task_and_message(order: MakeOrder):
     ]
 
 
+def test_what_a_task_says_is_kept_however_long_it_is(order: MakeOrder):
+    result = run(order("ansible.builtin.fail: {msg: '{{ \"x\" * 800000 }}'}"))
+    assert [len(failure.message) for failure in result.failures] == [800_000] * 2
+
+
 def test_run_that_ansible_cannot_start_is_failed(order: MakeOrder):
     result = run(order("no.such.module: {}"))
     assert result.exit_code == ExitCode.FAILED
