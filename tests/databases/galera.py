@@ -7,7 +7,8 @@ import shutil
 from contextlib import ExitStack
 from typing import Self
 
-from tests.databases.servers import ADDRESS, START_TIMEOUT_S, MariaDb, answer, free_ports, wait_until
+from tests.databases.servers import START_TIMEOUT_S, MariaDb, answer, wait_until
+from tests.ports import ADDRESS, free_ports
 
 
 class GaleraNode(MariaDb):

@@ -12,23 +12,22 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from random import SystemRandom
 from typing import ClassVar, Self
 
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-ADDRESS = "127.0.0.1"
+from tests.ports import ADDRESS, free_ports
+
 DATABASE = "leases"
 USER = "leases"
 
@@ -311,25 +310,6 @@ class PostgreSql(Server):
             "synchronous_commit": "on",
             "shared_buffers": "64MB",
         }
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nothing uses, below those that the kernel gives to clients: one of these could get a killed server's.
-
-    The kernel's begin at 32768 (ip(7), ip_local_port_range).
-    """
-    ports: list[int] = []
-    with ExitStack() as held:
-        for port in SystemRandom().sample(range(20000, 32768), 1000):
-            trial = held.enter_context(socket.socket())
-            try:
-                trial.bind((ADDRESS, port))
-            except OSError:
-                continue
-            ports.append(port)
-            if len(ports) == count:
-                return ports
-    raise RuntimeError(f"{ADDRESS} has less than {count} free ports")
 
 
 def _directory_of(account: str) -> Path:

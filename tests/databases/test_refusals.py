@@ -8,7 +8,8 @@ from sqlalchemy.engine import make_url
 
 from podwright.allocation.database import Database
 from podwright.errors import AllocationError, DatabaseError
-from tests.databases.servers import MariaDb, PostgreSql, Server, free_ports
+from tests.databases.servers import MariaDb, PostgreSql, Server
+from tests.ports import free_ports
 
 PASSWORD = "hush-hush"  # noqa: S105 (of nothing)
 

@@ -14,7 +14,8 @@ from podwright.switches.access import Access
 from podwright.switches.driver import find_platform
 from podwright.switches.state import SwitchState
 from tests.devices.processes import running
-from tests.devices.sshd import free_port, listens
+from tests.devices.sshd import listens
+from tests.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv/simulator/bin/python"
@@ -69,7 +70,7 @@ def cli_switch(platform: str, directory: Path, configuration: str) -> Iterator[C
     for name, key_type in key_types:
         subprocess.run(["ssh-keygen", "-q", *key_type, "-N", "", "-f", directory / name], check=True)
     (directory / "running").write_text(configuration)
-    port = free_port()
+    (port,) = free_ports(1)
     switch = CliSwitch(platform, directory, port)
     switch.set()
     (directory / "known_hosts").write_text(f"[127.0.0.1]:{port} {(directory / 'host_key.pub').read_text()}")

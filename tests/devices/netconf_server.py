@@ -16,7 +16,8 @@ from typing import Literal
 from podwright.switches.access import Access
 from tests.devices.failing_proxy import FailingProxy
 from tests.devices.processes import running
-from tests.devices.sshd import access_to, free_port, sshd
+from tests.devices.sshd import access_to, sshd
+from tests.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
@@ -99,7 +100,7 @@ def netconf_server(
     directory: Path, flavour: Flavour = OPENCONFIG, *, with_startup: bool = False
 ) -> Iterator[NetconfServer]:
     """A server with nothing configured, which ends with the block."""
-    port = free_port()
+    (port,) = free_ports(1)
     subsystem = SUBSYSTEM.format(
         python=sys.executable,
         relay=flavour.relay,

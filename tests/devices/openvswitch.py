@@ -12,7 +12,8 @@ from pathlib import Path
 from podwright.switches.access import Access
 from tests.devices.failing_proxy import FailingProxy
 from tests.devices.processes import running
-from tests.devices.sshd import access_to, free_port, sshd
+from tests.devices.sshd import access_to, sshd
+from tests.ports import free_ports
 
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 PORTS = 3
@@ -53,7 +54,7 @@ class Switch:
 @contextmanager
 def open_vswitch(directory: Path) -> Iterator[Switch]:
     """A switch with an empty bridge, which ends with the block."""
-    ssh_port, database_port = free_port(), free_port()
+    ssh_port, database_port = free_ports(2)
     environment = {**os.environ, "OVS_RUNDIR": str(directory), "OVS_LOGDIR": str(directory)}
     database, socket = directory / "conf.db", directory / "db.sock"
     subprocess.run(["ovsdb-tool", "create", database, SCHEMA], check=True)

@@ -15,7 +15,8 @@ from typing import Any, Literal
 import jsonpatch
 
 from podwright.switches.access import Access
-from tests.devices.sshd import access_to, free_port, sshd
+from tests.devices.sshd import access_to, sshd
+from tests.ports import free_ports
 
 COMMANDS = Path(__file__).with_name("sonic_commands.py")
 # bash(1) reads ~/.bashrc for a command over ssh, which may take longer than the command, unless SHLVL is above 1.
@@ -63,7 +64,7 @@ class SonicHost:
 def sonic_host(directory: Path) -> Iterator[SonicHost]:
     """A host until the end of the block."""
     _install_commands(directory)
-    host = SonicHost(directory, free_port())
+    host = SonicHost(directory, *free_ports(1))
     host.hurry(1)
     with sshd(directory, host.port, ENVIRONMENT.format(directory=directory)):
         try:

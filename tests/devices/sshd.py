@@ -47,14 +47,6 @@ def access_to(directory: Path, port: int) -> Access:
     return Access("127.0.0.1", port, getpass.getuser(), directory / "key", directory / "known_hosts")
 
 
-def free_port() -> int:
-    """A port of 127.0.0.1 on which nothing listens."""
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port: int = unused.getsockname()[1]
-    return port
-
-
 def listens(port: int) -> bool:
     """Whether something listens on a port of 127.0.0.1."""
     with socket.socket() as client:
