@@ -121,6 +121,11 @@ class Ledger(RuleBasedStateMachine):
         }
         self.compare(expected, lambda repository: self.released(repository, holders, until))
 
+    def rests_from(self, holder: str, value: int) -> bool:
+        """Whether a value is still its holder's own from before it was renumbered, so that it may have it back."""
+        had = self.present().get(value)
+        return had is not None and had.holder == holder and had.superseded and value in self.allowed(holder)
+
     @rule(holder=HOLDERS, value=st.none() | VALUES)
     def renumber(self, holder: str, value: int | None) -> None:
         until = self.now + REST_S
@@ -132,7 +137,7 @@ class Ledger(RuleBasedStateMachine):
             target = value if value is not None else next(iter(free), None)
             if target == mine:
                 expected = present
-            elif target is not None and target in free:
+            elif target is not None and (target in free or self.rests_from(holder, target)):
                 expected = present | {mine: Held(holder, until, superseded=True), target: Held(holder)}
         self.compare(
             expected,
