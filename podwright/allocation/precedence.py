@@ -2,8 +2,8 @@
 
 Nobody waits between the nodes of a cluster: of two that change the same rows, the first one to commit is certified, and
 the other one has to do its work again (https://galeracluster.com/library/documentation/certification-based-replication.html).
-Where many commit all the time, a long piece of work never is the first one. So whoever has lost several times stands in
-line: it writes down since when, and others that read this before they write leave off, and stand in line, too.
+Where many commit all the time, a long piece of work never is the first one. So whoever has lost for a while stands in
+line: it writes down since when, and others that read this before they write leave off and try again.
 
 This is politeness: that no value is leased twice is what certification sees to. So another node may hear of it late,
 who dies in the line is passed by after a while, and a clock that is wrong costs time alone.
@@ -68,7 +68,7 @@ def stand_in_line(connection: Connection, at_most_s: float) -> None:
             connection.rollback()
             if not ahead:
                 return
-            time.sleep(ahead * _EACH_TAKES_S)
+            time.sleep(ahead * _EACH_TAKES_S)  # the longer the line, the less it is asked about
     raise OutOfTurnError
 
 

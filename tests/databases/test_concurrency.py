@@ -102,7 +102,7 @@ def test_a_long_run_among_short_ones_comes_first_at_last(galera: GaleraCluster) 
     def go_on(number: int) -> int:
         with Database(urls[number % 2]) as database:
             for done in count():
-                time.sleep(0.005)
+                time.sleep(0.005)  # the pool has 4,094 values, which shall not be empty first
                 if is_over.is_set():
                     return done
                 database.write(partial(leased, pool=POOLS[0], holder=f"short{number}-{done}/default"))
@@ -113,7 +113,7 @@ def test_a_long_run_among_short_ones_comes_first_at_last(galera: GaleraCluster) 
         repository.lock_all()
         leased(repository, POOLS[0], "long/default")
         repository.leases()
-        time.sleep(0.5)
+        time.sleep(0.5)  # as a run of a large cloud takes; the short ones take milliseconds
 
     with ThreadPoolExecutor() as short_ones, Database(urls[2]) as database:
         going_on = [short_ones.submit(go_on, number) for number in range(4)]
