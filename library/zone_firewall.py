@@ -78,8 +78,9 @@ options:
           ports: {description: The firewall's address on each of its ports inside., type: dict, default: {}}
       vpns:
         description:
-          - By name, C(local_address), C(remote_address), C(local_id), C(remote_id), C(local_networks) and
-            C(remote_networks).
+          - By name, C(local_address), C(remote_address), C(local_id), C(remote_id) and C(traffic).
+          - C(traffic) has, for C(customers) behind the zone switches and for C(management), the networks at both ends
+            that may talk to each other, C(local) and C(remote).
         type: dict
         default: {}
       routing:

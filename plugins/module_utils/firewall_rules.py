@@ -141,18 +141,28 @@ def _controllers(firewall: Firewall) -> Iterator[str]:
 
 
 def _vpn(firewall: Firewall, tunnel: dict[str, Any], esp: Esp) -> Iterator[str]:
-    """Allowed networks pass the tunnel, and only the tunnel; so do replies, which is why these rules come first."""
+    """Allowed networks pass the tunnel, and only the tunnel; so do replies, which is why these rules come first.
+
+    Customers come from and get to the zone switches, and nobody of them to where devices are managed.
+    """
     management = firewall["management"]
-    ends = [*firewall["inside"], management["interface"], *management["ports"]]
-    local, remote = _networks(tunnel["local_networks"]), _networks(tunnel["remote_networks"])
-    own = _networks([*tunnel["local_networks"], *_untranslated(tunnel["local_networks"], management["translation"])])
+    ends = {"customers": firewall["inside"], "management": [management["interface"], *management["ports"]]}
+    for kind, selectors in sorted(tunnel["traffic"].items()):
+        yield from _selected(firewall, ends[kind], selectors, esp)
+    local, remote = _ends(tunnel)
+    yield f"{_from(firewall, firewall['outside'])} ip saddr {remote} ip daddr {local} drop"
+
+
+def _selected(firewall: Firewall, ends: list[str], selectors: dict[str, Any], esp: Esp) -> Iterator[str]:
+    """What passes between some interfaces and the networks that may talk to each other there."""
+    local, remote = _networks(selectors["local"]), _networks(selectors["remote"])
+    translation = firewall["management"]["translation"]
+    own = _networks([*selectors["local"], *_untranslated(selectors["local"], translation)])
     entered = f"ip saddr {remote} ct original ip daddr {local}"
     answered = f"ip saddr {remote} ct original ip saddr {own} ct direction reply"
-    leaving = f'oifname "{TUNNEL}"' if esp == "process" else _to(firewall["outside"])
     yield f"{_decrypted(firewall, esp)} {_to(ends)} {entered} accept"
     yield f"{_decrypted(firewall, esp)} {_to(ends)} {answered} accept"
-    yield f"{_from(firewall, ends)} {leaving} ip saddr {own} ip daddr {remote} accept"
-    yield f"{_from(firewall, firewall['outside'])} ip saddr {remote} ip daddr {local} drop"
+    yield f"{_from(firewall, ends)} {_encrypted(firewall, esp)} ip saddr {own} ip daddr {remote} accept"
 
 
 def _sources(firewall: Firewall, esp: Esp) -> Iterator[str]:
@@ -169,19 +179,30 @@ def _sources(firewall: Firewall, esp: Esp) -> Iterator[str]:
         yield f"{_to([port])} ct original ip daddr {translation['reached_through']} snat ip to {own}"
     known = f"snat ip prefix to ip saddr map {{ {translation['network']} : {translation['reached_through']} }}"
     for tunnel in firewall["vpns"].values():
-        leaving = f'oifname "{TUNNEL}"' if esp == "process" else _to(firewall["outside"])
-        yield f"{leaving} ip daddr {_networks(tunnel['remote_networks'])} {known}"
+        if selectors := tunnel["traffic"].get("management"):
+            yield f"{_encrypted(firewall, esp)} ip daddr {_networks(selectors['remote'])} {known}"
 
 
 def _clear(firewall: Firewall) -> Iterator[str]:
     """Networks of a VPN do not leave in the clear; after sources were translated, the kernel knows what it encrypts."""
     for tunnel in firewall["vpns"].values():
-        local, remote = _networks(tunnel["local_networks"]), _networks(tunnel["remote_networks"])
+        local, remote = _ends(tunnel)
         yield f"{_to(firewall['outside'])} ip saddr {local} ip daddr {remote} rt ipsec missing drop"
 
 
 def _decrypted(firewall: Firewall, esp: Esp) -> str:
     return f'iifname "{TUNNEL}"' if esp == "process" else f"{_from(firewall, firewall['outside'])} meta ipsec exists"
+
+
+def _encrypted(firewall: Firewall, esp: Esp) -> str:
+    return f'oifname "{TUNNEL}"' if esp == "process" else _to(firewall["outside"])
+
+
+def _ends(tunnel: dict[str, Any]) -> tuple[str, str]:
+    """All networks on both ends of a VPN, whoever may talk to whom."""
+    selectors = tunnel["traffic"].values()
+    local, remote = ([network for each in selectors for network in each[end]] for end in ("local", "remote"))
+    return _networks(local), _networks(remote)
 
 
 def _untranslated(networks: Iterable[str], translation: dict[str, str] | None) -> list[str]:

@@ -50,7 +50,7 @@ def files(vpns: Vpns, esp: Esp) -> dict[str, str | None]:
         DAEMON_FILE: _daemon(esp) if vpns else None,
         CONNECTIONS_FILE: _connections(vpns) if vpns else None,
         UNIT_FILE: _unit(vpns, esp) if vpns else None,
-        CALLER_FILE: _caller([name for name, vpn in sorted(vpns.items()) if _calls(vpn)]) if vpns else None,
+        CALLER_FILE: _caller(_called(vpns)) if vpns else None,
     }
 
 
@@ -106,10 +106,14 @@ def _connections(vpns: Vpns) -> str:
 
 
 def _connection(name: str, vpn: Mapping[str, Any]) -> str:
-    child = {
-        "local_ts": ", ".join(vpn["local_networks"]),
-        "remote_ts": ", ".join(vpn["remote_networks"]),
-        "esp_proposals": _ESP_PROPOSAL,
+    """Write a connection with a child for each kind of traffic, so that none has the selectors of another."""
+    children = {
+        _child(name, kind): {
+            "local_ts": ", ".join(selectors["local"]),
+            "remote_ts": ", ".join(selectors["remote"]),
+            "esp_proposals": _ESP_PROPOSAL,
+        }
+        for kind, selectors in sorted(vpn["traffic"].items())
     }
     connection = {
         "version": 2,
@@ -124,9 +128,13 @@ def _connection(name: str, vpn: Mapping[str, Any]) -> str:
         _settings(connection)
         + _section("local", _settings({"auth": "psk", "id": vpn["local_id"]}))
         + _section("remote", _settings({"auth": "psk", "id": vpn["remote_id"]}))
-        + _section("children", _section(name, _settings(child)))
+        + _section("children", "".join(_section(child, _settings(each)) for child, each in children.items()))
     )
     return _section(name, body)
+
+
+def _child(vpn: str, kind: str) -> str:
+    return f"{vpn}-{kind}"
 
 
 def _calls(vpn: Mapping[str, Any]) -> bool:
@@ -134,14 +142,19 @@ def _calls(vpn: Mapping[str, Any]) -> bool:
     return bool(vpn["local_id"] < vpn["remote_id"])
 
 
-def _caller(vpns: list[str]) -> str:
-    """Call for each VPN that is down, and again: the daemon itself does not once the other end has said no.
+def _called(vpns: Vpns) -> list[str]:
+    return [_child(name, kind) for name, vpn in sorted(vpns.items()) if _calls(vpn) for kind in sorted(vpn["traffic"])]
+
+
+def _caller(children: list[str]) -> str:
+    """Call for each child that is down, and again: the daemon itself does not once the other end has said no.
 
     The other end says so while it does not have its part of the VPN, or another key.
     """
-    call = "swanctl --list-sas --ike $vpn | grep -q INSTALLED || swanctl --initiate --child $vpn --timeout 10"
-    loop = f"while :; do for vpn in {' '.join(vpns)}; do {call}; done; sleep {_CALL_INTERVAL_S}; done"
-    start = f"/bin/sh -c '{loop}'" if vpns else "/bin/true"
+    up = 'swanctl --list-sas | grep -q "^  $child: .* INSTALLED,"'
+    call = f"{up} || swanctl --initiate --child $child --timeout 10"
+    loop = f"while :; do for child in {' '.join(children)}; do {call}; done; sleep {_CALL_INTERVAL_S}; done"
+    start = f"/bin/sh -c '{loop}'" if children else "/bin/true"
     return f"""{HEADER}[Unit]
 Description=Calls for VPNs that are down
 BindsTo={UNIT}
@@ -161,7 +174,8 @@ def _unit(vpns: Vpns, esp: Esp) -> str:
 
     The network's own address is nobody else's, and no packet is sent from it.
     """
-    networks = {network for vpn in vpns.values() for network in vpn["local_networks"]} if esp == "process" else set()
+    ends = (selectors["local"] for vpn in vpns.values() for selectors in vpn["traffic"].values())
+    networks = {network for networks in ends for network in networks} if esp == "process" else set()
     addresses = [f"{network.network_address}/32" for network in sorted(map(IPv4Network, networks))]
     forget = " ".join(FORGET_ADDRESSES)
     lines = [

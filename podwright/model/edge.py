@@ -74,7 +74,8 @@ class FirewallRule(Declared):
 class Vpn(Declared):
     """An encrypted way between two zones, from firewall to firewall (IPsec, IKEv2, RFC 7296).
 
-    Its key is made once, on the controller.
+    Public networks of one zone talk to those of the other, and controllers and management networks to those of the
+    other; customers never reach a management network by it. Its key is made once, on the controller.
     """
 
     networks: Mapping[Name, tuple[Network4, ...]]

@@ -9,6 +9,7 @@ from podwright.model.cloud import Zone
 from podwright.model.edge import Firewall as DeclaredFirewall
 from podwright.model.edge import FirewallRule
 from podwright.model.views import Device, appliances, zone_management_subnet
+from podwright.model.vpn_traffic import KINDS, Networks, by_kind
 from podwright.plan import names
 from podwright.plan.ground import Ground, Link
 from podwright.plan.host_networks import empty_network, own_address, transit_interface, transit_route, upstream_port
@@ -20,6 +21,7 @@ from podwright.plan.state import (
     Management,
     Pass,
     RoutedPort,
+    Selectors,
     SharedAddress,
     Translation,
     VpnEnd,
@@ -179,10 +181,19 @@ def _vpns(ground: Ground, here: str) -> Iterator[tuple[str, VpnEnd]]:
                     "remote_address": str(zones[there].upstream.address),
                     "local_id": f"{here}.{ground.cloud.domain}",
                     "remote_id": f"{there}.{ground.cloud.domain}",
-                    "local_networks": _texts(vpn.networks[here]),
-                    "remote_networks": _texts(vpn.networks[there]),
+                    "traffic": _traffic(zones[here], vpn.networks[here], zones[there], vpn.networks[there]),
                 },
             )
+
+
+def _traffic(here: Zone, local: Networks, there: Zone, remote: Networks) -> dict[str, Selectors]:
+    """Who talks to whom, where both ends have somebody of a kind."""
+    ends, others = by_kind(here, local), by_kind(there, remote)
+    return {
+        kind: {"local": _texts(ends[kind]), "remote": _texts(others[kind])}
+        for kind in KINDS
+        if kind in ends and kind in others
+    }
 
 
 def _texts(networks: Iterable[IPv4Network]) -> list[str]:

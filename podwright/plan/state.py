@@ -191,15 +191,24 @@ class Management(TypedDict):
     ports: dict[str, str]
 
 
+class Selectors(TypedDict):
+    """Networks that talk to each other through a VPN: its traffic selectors (RFC 7296 section 2.9)."""
+
+    local: list[str]
+    remote: list[str]
+
+
 class VpnEnd(TypedDict):
-    """A VPN, seen from one of its ends."""
+    """A VPN, seen from one of its ends.
+
+    Its traffic is that of `customers`, behind the zone switches, and of `management`: controllers and devices.
+    """
 
     local_address: str
     remote_address: str
     local_id: str
     remote_id: str
-    local_networks: list[str]
-    remote_networks: list[str]
+    traffic: dict[str, Selectors]
 
 
 class Firewall(TypedDict):

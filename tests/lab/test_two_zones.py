@@ -230,6 +230,22 @@ def test_vpn_carries_allowed_networks_and_hides_them(cloud: Cloud):
     assert sum("ESP(spi=" in line for line in lines) >= 10
 
 
+def test_customers_do_not_reach_management_through_a_vpn_that_both_use(cloud: Cloud):
+    _await_vpn(cloud)
+    with ExitStack() as listeners:
+        heard = [
+            listeners.enter_context(_at_host(cloud, firewall, "any", "icmp and dst net 192.168.0.0/16", "out"))
+            for firewall in sorted(FIREWALLS)
+        ]
+        # Devices of both zones, by the addresses that stand for them, and the other zone's by its own.
+        asked = ("10.202.1.21", "10.201.1.21", "10.202.1.3", "192.168.1.21")
+        told = [
+            cloud.in_machine("east-p1-hv1", "acme-web-east", "ping", "-c", "1", "-W", "1", address) for address in asked
+        ]
+    assert ["0 packets received" in each for each in told] == [True] * len(asked)
+    assert [listened() for listened in heard] == [[], []]
+
+
 def _pings_from(cloud: Cloud, host: str, *addresses: str) -> dict[str, int]:
     """How many of two echo requests are answered, sent by way of the firewall's port in the management network."""
     told = {}
@@ -322,7 +338,7 @@ def _keys(cloud: Cloud) -> list[str]:
 
 def _await_vpn(cloud: Cloud) -> None:
     deadline = time.monotonic() + 60
-    while "INSTALLED" not in cloud.lab.ssh("east-fw1", "swanctl --list-sas", check=False):
+    while cloud.lab.ssh("east-fw1", "swanctl --list-sas", check=False).count("INSTALLED") < 2:
         assert time.monotonic() < deadline, "the VPN does not come up"
         time.sleep(0.5)
 
@@ -337,9 +353,9 @@ def _from_outside(cloud: Cloud, sent: list[list[str | int]]) -> None:
 
 
 @contextmanager
-def _at_host(cloud: Cloud, host: str, interface: str, what: str) -> Iterator[Listener]:
+def _at_host(cloud: Cloud, host: str, interface: str, what: str, direction: str = "in") -> Iterator[Listener]:
     """Listen on an interface of a host; afterwards what was heard, a line each."""
-    with _listening(cloud, ["ip", "netns", "exec", host], interface, what) as heard:
+    with _listening(cloud, ["ip", "netns", "exec", host], interface, what, direction) as heard:
         yield heard
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network
+from itertools import permutations
 
 from podwright.model.checks.declaration import Declaration
 from podwright.model.checks.networks import outside, own_addresses_outside
@@ -11,10 +12,15 @@ from podwright.model.cloud import Zone
 from podwright.model.document import Finding, KeyPath
 from podwright.model.edge import FirewallRule, Transit, TranslatedManagement, Vpn
 from podwright.model.views import routed, zone_management_subnet
+from podwright.model.vpn_traffic import Kind, kind_of, shown_by
 
 # What a zone without firewalls has no use for.
 _BEHIND_FIREWALLS = ("transit", "firewall_rules", "controllers", "management_reached_through")
 _WITH_PORTS = ("tcp", "udp")
+_AT_END: Mapping[Kind, str] = {
+    "customers": "public networks",
+    "management": "controllers, or of what its management network is reached through",
+}
 
 
 def check(declaration: Declaration) -> Iterator[Finding]:
@@ -174,6 +180,7 @@ def _vpns(declaration: Declaration) -> Iterator[Finding]:
             remedy = f"{declaration.where(first)} joins them: declare all networks there"
             yield Finding(path, " and ".join(sorted(vpn.networks)), "a pair of its own", remedy)
         yield from _vpn_overlaps(path, vpn)
+        yield from _vpn_unanswered(declaration, path, vpn)
 
 
 def _vpn_side(at: KeyPath, zone_name: str, zone: Zone, networks: tuple[IPv4Network, ...]) -> Iterator[Finding]:
@@ -182,18 +189,30 @@ def _vpn_side(at: KeyPath, zone_name: str, zone: Zone, networks: tuple[IPv4Netwo
         yield Finding(at, zone_name, "a zone with firewalls", remedy)
     if not networks:
         yield Finding(at, None, "a network", "name those that the other zone may talk to")
-    may_talk = [*_networks_of_vpns(zone)]
     for index, network in enumerate(networks):
-        if network is not None and not any(network.subnet_of(each) for each in may_talk):
+        if network is not None and kind_of(zone, network) is None:
             expected = f"a part of what {zone_name} shows to other zones"
-            yield Finding((*at, index), str(network), expected, f"give a part of {', '.join(map(str, may_talk))}")
+            shown = [whole for of_kind in shown_by(zone).values() for whole in of_kind]
+            yield Finding((*at, index), str(network), expected, f"give a part of {', '.join(map(str, shown))}")
 
 
-def _networks_of_vpns(zone: Zone) -> Iterator[IPv4Network]:
-    yield from (pod.networks.public.subnet for pod in zone.pods.values() if pod.networks.public.subnet)
-    yield from filter(None, zone.controllers or ())
-    if zone.management_reached_through and zone.management_reached_through.network:
-        yield zone.management_reached_through.network
+def _vpn_unanswered(declaration: Declaration, path: KeyPath, vpn: Vpn) -> Iterator[Finding]:
+    """Networks that nobody at the other end may talk to: each kind needs one on both ends."""
+    zones = declaration.cloud.zones
+    if len(vpn.networks) != 2 or not all(name in zones for name in vpn.networks):
+        return
+    kinds = {
+        name: [kind_of(zones[name], network) if network else None for network in networks or ()]
+        for name, networks in vpn.networks.items()
+    }
+    for here, there in permutations(kinds):
+        if None in kinds[there] or not kinds[there]:
+            continue  # told already
+        for index, kind in enumerate(kinds[here]):
+            if kind is not None and kind not in kinds[there]:
+                expected = f"a network that one of {there} may talk to"
+                remedy = f"add one of {there}'s {_AT_END[kind]}, which alone may, or remove it"
+                yield Finding((*path, here, index), str(vpn.networks[here][index]), expected, remedy)
 
 
 def _vpn_overlaps(path: KeyPath, vpn: Vpn) -> Iterator[Finding]:
