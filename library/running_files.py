@@ -8,7 +8,8 @@ module: running_files
 short_description: Read the configuration that a Linux device runs with, as files
 description:
   - Reads what the kernel has of links, VLANs, tunnels and addresses, whoever made them; the rows of Open vSwitch; the
-    rules that a zone switch has loaded and whether it forwards; the NICs of a hypervisor's libvirt domains as they run.
+    rules that a zone switch, a firewall or a routing appliance has loaded and whether it forwards; the NICs of a
+    hypervisor's libvirt domains as they run.
   - Gives it in the words of systemd-networkd, nft and libvirt, without anything that is secret.
   - M(podwright.cloud.running_configuration) writes it down on the controller.
 requirements:

@@ -15,6 +15,7 @@ DNS_HOSTS = "/etc/podwright/dns-hosts"
 FIREWALL = "/etc/podwright/firewall.nft"
 DNSMASQ_UNIT = "/etc/systemd/system/podwright-dnsmasq.service"
 FIREWALL_UNIT = "/etc/systemd/system/podwright-firewall.service"
+TABLE = "podwright"
 LEASES = "/var/lib/podwright/dnsmasq.leases"
 
 _FROM_PODWRIGHT = "# Written by podwright; changes made here are lost.\n"
@@ -154,9 +155,9 @@ def _firewall(appliance: Mapping[str, Any]) -> str:
         for subnet in guests.values()
     )
     return f"""\
-{_FROM_PODWRIGHT}table inet podwright
-delete table inet podwright
-table inet podwright {{
+{_FROM_PODWRIGHT}table inet {TABLE}
+delete table inet {TABLE}
+table inet {TABLE} {{
     chain input {{
         type filter hook input priority filter; policy drop;
         ct state established,related accept

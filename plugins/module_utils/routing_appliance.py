@@ -38,7 +38,7 @@ _NETWORK_FILES = files.network_file("eth*")
 _HOST_NAME, _FORWARDING, _ROUTES = "/proc/sys/kernel/hostname", "/proc/sys/net/ipv4/ip_forward", "/proc/net/route"
 _UNITS, _ADDRESSES, _RULES = "units", "addresses", "rules"
 _SHOW_ADDRESSES = ("ip", "-json", "address")
-_LIST_RULES = ("nft", "list", "table", "inet", "podwright")
+_LIST_RULES = ("nft", "list", "table", "inet", files.TABLE)
 
 
 def _text_option() -> dict[str, object]:
@@ -255,8 +255,8 @@ def _is_network(key: str) -> bool:
 
 # How files that were put back come into force.
 _IN_FORCE = (
-    f"if [ -e {files.FIREWALL} ]; then nft --file {files.FIREWALL}; else nft delete table inet podwright; fi",
-    f"nft list table inet podwright >{_LISTING}",
+    f"if [ -e {files.FIREWALL} ]; then nft --file {files.FIREWALL}; else nft delete table inet {files.TABLE}; fi",
+    f"nft list table inet {files.TABLE} >{_LISTING}",
     "systemctl daemon-reload",
     "networkctl reload",
     f"systemctl try-restart {_DNSMASQ}",

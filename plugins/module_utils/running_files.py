@@ -5,14 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.podwright.cloud.plugins.module_utils import (
+    appliance_files,
+    firewall_rules,
     libvirt_domain,
     machines,
     openvswitch,
+    packet_filter,
     running_network,
+    zone_firewall,
     zone_gateway,
 )
 
 KINDS = ("firewall", "hypervisor", "routing_appliance", "storage_server", "zone_switch")
+
+# {kind of a router: (file of its packet filter, table)}
+_FILTERS = {
+    "firewall": (zone_firewall.RULES_FILE, firewall_rules.TABLE),
+    "routing_appliance": (appliance_files.FIREWALL, appliance_files.TABLE),
+    "zone_switch": (zone_gateway.RULES_FILE, zone_gateway.TABLE),
+}
+_FORWARDING_FILE = "/etc/sysctl.d/podwright.conf"
 
 
 def read(kind: str, backend: str) -> dict[str, Any]:
@@ -27,8 +39,10 @@ def read(kind: str, backend: str) -> dict[str, Any]:
         RuntimeError: A program, Open vSwitch or libvirt does not answer.
     """
     files: dict[str, str | None] = {**running_network.read()}
-    if kind == "zone_switch":
-        files.update(zone_gateway.running())
+    if kind in _FILTERS:
+        file, table = _FILTERS[kind]
+        files[file] = packet_filter.loaded(table)
+        files[_FORWARDING_FILE] = f"net.ipv4.ip_forward = {packet_filter.forwards()}\n"
     elif kind == "hypervisor":
         domains = machines.running(machines.connect())
         files.update({f"{libvirt_domain.DIRECTORY}/{name}.xml": xml for name, xml in domains.items()})

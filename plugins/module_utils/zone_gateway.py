@@ -18,6 +18,7 @@ from ansible_collections.podwright.cloud.plugins.module_utils import (
     change_marker,
     managed_files,
     ospf,
+    packet_filter,
     rollback,
     services,
     virtual_routers,
@@ -31,7 +32,6 @@ KEEPALIVED_FILE = virtual_routers.FILE
 RULES_FILE = "/etc/podwright/zone-gateway.nft"
 UNIT_FILE = f"/etc/systemd/system/{RULES_UNIT}"
 SYSCTL_FILE = "/etc/sysctl.d/50-podwright-zone-gateway.conf"
-FORWARDING_SWITCH = Path("/proc/sys/net/ipv4/ip_forward")
 TABLE = "podwright_zone"
 ICMP = 1  # protocol numbers, for not every host has the names (https://www.iana.org/assignments/protocol-numbers)
 HEADER = virtual_routers.HEADER
@@ -72,17 +72,12 @@ def read(gateway: Gateway, key: str | None) -> State:
     return {
         **managed_files.read([KEEPALIVED_FILE, virtual_routers.UNIT_FILE, RULES_FILE, UNIT_FILE, SYSCTL_FILE]),
         **{f"unit {name}": unit.standing for name, unit in units.items()},
-        "loaded rules": _loaded_rules(),
-        "ip_forward": _forwards(),
+        "loaded rules": packet_filter.loaded(TABLE),
+        "ip_forward": packet_filter.forwards(),
         **ospf.read(gateway["routing"], key, was_told=marker[change_marker.INTERRUPTED] is None),
         **marker,
         **rollback.read(),
     }
-
-
-def running() -> State:
-    """Read what this host forwards, as files would say it: the rules that are loaded, if any, and the switch."""
-    return {RULES_FILE: _loaded_rules(), SYSCTL_FILE: f"net.ipv4.ip_forward = {_forwards()}\n"}
 
 
 def actions(changed: Iterable[str]) -> list[str]:
@@ -215,17 +210,6 @@ def _set(members: list[str]) -> str:
     return members[0] if len(members) == 1 else f"{{ {', '.join(members)} }}"
 
 
-def _loaded_rules() -> str | None:
-    try:
-        return services.run("nft", "--stateless", "--numeric-protocol", "list", "table", "inet", TABLE)
-    except RuntimeError:
-        return None
-
-
-def _forwards() -> str:
-    return FORWARDING_SWITCH.read_text(encoding="ascii").strip()
-
-
 def _validate(differences: Differences) -> None:
     """Let the programs judge their new files before these take the place of the old ones.
 
@@ -246,7 +230,7 @@ def _take(step: str, gateway: Gateway, key: str | None) -> None:
     if step in ospf.STEPS:
         ospf.take(step, gateway["routing"], key)
     elif step == "forward packets":
-        FORWARDING_SWITCH.write_text("1\n", encoding="ascii")
+        packet_filter.FORWARDING_SWITCH.write_text("1\n", encoding="ascii")
     else:
         services.run(*_COMMANDS[step])
 

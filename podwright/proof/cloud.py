@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -15,10 +15,11 @@ from podwright.proof.hypervisor import hypervisor_wiring
 from podwright.proof.linux_network import network_wiring
 from podwright.proof.ownership import Ownership
 from podwright.proof.pod_switch import pod_switch_wiring
-from podwright.proof.routing import leaks, zone_switch_routing
-from podwright.proof.routing_appliance import routing_appliance_wiring
+from podwright.proof.routing import Routing, leaks
+from podwright.proof.routing_appliance import routing_appliance_routing, routing_appliance_wiring
 from podwright.proof.segments import Claim, Finding, Segments
 from podwright.proof.wiring import Wiring
+from podwright.proof.zone_routers import firewall_routing, zone_switch_routing
 from podwright.rendering.rendered_files import Configurations
 
 _WIRING_OF: Mapping[str, Callable[[Any, Mapping[str, str], Ownership], Wiring]] = {
@@ -28,6 +29,12 @@ _WIRING_OF: Mapping[str, Callable[[Any, Mapping[str, str], Ownership], Wiring]] 
     "storage_server": network_wiring,
     "hypervisor": hypervisor_wiring,
     "routing_appliance": routing_appliance_wiring,
+}
+
+_ROUTING_OF: Mapping[str, Callable[[Any, Mapping[str, str], Ownership], Routing]] = {
+    "firewall": firewall_routing,
+    "zone_switch": zone_switch_routing,
+    "routing_appliance": routing_appliance_routing,
 }
 
 
@@ -57,7 +64,7 @@ def prove(cloud: Cloud, configurations: Configurations) -> Proof:
         segments = Segments(wiring, lay_cables(cloud, zone, read, wiring))
         owners.update(owner.kind for owner in segments.owners)
         found += [*(Finding("read", doubt) for doubt in wiring.doubts), *segments.findings()]
-        found += _routed(read.values(), configurations, ownership)
+        found += _routed(cloud, zone, configurations, ownership)
     known = {device.name for device in _devices(cloud)}
     found += [
         Finding("read", f"{name}: has a configuration and is not declared; declare it, or take the directory away")
@@ -89,25 +96,29 @@ def _zone(
     return read, wiring
 
 
-def _routed(devices: Iterable[Device], configurations: Configurations, ownership: Ownership) -> Iterator[Finding]:
-    """Who gets over a zone's switches to where they must not."""
+def _routed(cloud: Cloud, zone: str, configurations: Configurations, ownership: Ownership) -> Iterator[Finding]:
+    """Who gets over the routers of a zone to where they must not; those that are not there are told of already."""
     routings = [
-        zone_switch_routing(device, configurations[device.name], ownership)
-        for device in devices
-        if device.kind == "zone_switch"
+        _ROUTING_OF[_kind(device)](device, configurations[device.name], ownership)
+        for device in _devices(cloud)
+        if device.zone == zone and _kind(device) in _ROUTING_OF and device.name in configurations
     ]
     yield from (Finding("read", doubt) for routing in routings for doubt in routing.doubts)
-    for source, target, way in leaks(crossing for routing in routings for crossing in routing.crossings):
+    crossings = (crossing for routing in routings for crossing in routing.crossings)
+    for source, target, way in leaks(crossings, ownership):
         yield Finding("apart", f"{source} gets to {target} over Layer 3", way)
+
+
+def _kind(device: Device | Appliance) -> str:
+    return device.kind if isinstance(device, Device) else "routing_appliance"
 
 
 def _read(device: Device | Appliance, configurations: Configurations, ownership: Ownership) -> Wiring:
     """The wiring of a device, or why there is none."""
     if device.name not in configurations:
         return Wiring(doubts=[f"{device.name}: has no configuration; collect it, or render it with `podwright plan`"])
-    kind = device.kind if isinstance(device, Device) else "routing_appliance"
     try:
-        return _WIRING_OF[kind](device, configurations[device.name], ownership)
+        return _WIRING_OF[_kind(device)](device, configurations[device.name], ownership)
     except KeyError as error:
         return Wiring(doubts=[f"{device.name}: {error} is missing; docs/proof.md says what a device's directory holds"])
     except (PodwrightError, SyntaxError, ValueError) as error:  # parsers of XML raise a SyntaxError

@@ -20,6 +20,7 @@ class Ownership:
     def __init__(self, cloud: Cloud) -> None:
         self._domains = {domain.name: domain for domain in domains(cloud)}
         self._appliances = {appliance.name: appliance for appliance in appliances(cloud)}
+        self._accounts = cloud.accounts
         self._networks = {zone: _networks(cloud, zone) for zone in cloud.zones}
 
     def domain(self, name: str) -> Domain | None:
@@ -45,6 +46,22 @@ class Ownership:
             if ip in network and (pod is None or in_pod in (pod, None)):
                 return owner
         return None
+
+    def of_public_network(self, network: IPv4Network) -> list[Owner]:
+        """The owners of the public networks that a network has a part of, in whatever zone."""
+        return [
+            owner
+            for networks in self._networks.values()
+            for public, _, owner in networks
+            if owner.kind == "public" and public.overlaps(network)
+        ]
+
+    def may_reach(self, owner: Owner, other: Owner) -> bool:
+        """Whether a guest network is declared to reach another one of its account."""
+        if not owner.kind == other.kind == "account":
+            return False
+        (account, network), (of, wanted) = (each.name.split("/") for each in (owner, other))
+        return account == of and wanted in self._accounts[account].guest_networks[network].reaches
 
 
 def _networks(cloud: Cloud, zone_name: str) -> list[tuple[IPv4Network, str | None, Owner]]:

@@ -1,32 +1,37 @@
-"""What zone switches pass between networks: their addresses, VRFs and packet filter, as far as files tell.
+"""Who gets where over Layer 3: by the addresses, VRFs and packet filters of routers, as far as files tell.
 
-A packet may go on over any network that a router has an address in, so that what is
-proved holds whatever routes there are. Who it is that must not be reached is in `_CLOSED`.
+A packet may go on over any network that a router has an address in, so that what is proved holds whatever routes there
+are. A guest network ends it: what is there goes on only from there, by its own routing appliance.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import permutations
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from ipaddress import IPv4Network
+from itertools import product
 from typing import NamedTuple
 
 import networkx as nx
-from ansible_collections.podwright.cloud.plugins.module_utils import zone_gateway
 
-from podwright.model.views import Device
-from podwright.proof.networkd_text import unit_files
 from podwright.proof.ownership import Ownership
+from podwright.proof.packet_filter import Accepted, forwarded
 from podwright.proof.wiring import Owner, Point
 
-RULES = zone_gateway.RULES_FILE.lstrip("/")
-_OPEN = ("account", "public", "upstream", "transit")
-"""Where guests' packets are once they have left a routing appliance, and the world outside"""
-_CLOSED = ("management", "storage", "tunnel")
+_OPEN = ("account", "public", "upstream", "transit", "vpn")
+"""Where guests' packets are, also once they have left a routing appliance, and the world outside"""
+_CLOSED = ("account", "management", "storage", "tunnel")
 
-_FORWARD_CHAIN = re.compile(r"chain forward \{\n(.*?)^\s*\}", re.DOTALL | re.MULTILINE)
-_CROSSING = re.compile(r"iifname (\{[^}]*\}|\S+) oifname (\{[^}]*\}|\S+) accept")
-_FORWARDS = re.compile(r"^\s*net[./]ipv4[./]ip_forward\s*=\s*1\s*$", re.MULTILINE)
+_FORWARDS = re.compile(r"^\s*net[./]ipv4[./]ip_forward\s*=\s*(\d)\s*$", re.MULTILINE)
+_IPSEC = "ipsec"
+
+
+class Interface(NamedTuple):
+    """A router's end of a network."""
+
+    owner: Owner
+    table: str
+    """the VRF that it is in, if any"""
 
 
 class Crossing(NamedTuple):
@@ -43,54 +48,72 @@ class Routing(NamedTuple):
     doubts: list[str]
 
 
-def zone_switch_routing(device: Device, files: Mapping[str, str], ownership: Ownership) -> Routing:
-    """Read between which networks a zone switch forwards new connections."""
-    if not any(_FORWARDS.search(text) for path, text in files.items() if path.startswith("etc/sysctl.d/")):
-        return Routing([], [])
-    owners: dict[str, Owner] = {}
-    tables: dict[str, str] = {}
-    for unit in unit_files(files, ".network"):
-        name = unit.value("Match", "Name")
-        tables[name] = unit.value("Network", "VRF")
-        for address in unit.values("Network", "Address"):
-            owner = ":" not in address and ownership.of_address(device.zone, device.pod, address)
-            if owner:
-                owners[name] = owner
-    passed, doubts = _passed(files.get(RULES), owners)
-    crossings = [
-        Crossing((Point(device.name, near), owners[near]), (Point(device.name, far), owners[far]))
-        for near, far in passed
-        if tables[near] == tables[far]
+class _End(NamedTuple):
+    """Where packets get to that stay in a network."""
+
+    owner: Owner
+
+
+def forwards(files: Mapping[str, str], *, by_default: bool = False) -> bool:
+    """Whether a device forwards packets: what its files of sysctl.d(5) say, the last one that does."""
+    said = [
+        word for path in sorted(files) if path.startswith("etc/sysctl.d/") for word in _FORWARDS.findall(files[path])
     ]
-    return Routing(crossings, [f"{device.name}: {RULES}: {doubt}, which the proof cannot follow" for doubt in doubts])
+    return said[-1] != "0" if said else by_default
 
 
-def _passed(rules: str | None, interfaces: Iterable[str]) -> tuple[list[tuple[str, str]], list[str]]:
-    """([(from, to)] of a device's interfaces, lines that are not understood); without a chain, all pass to all."""
-    chain = _FORWARD_CHAIN.search(rules or "")
-    if chain is None:
-        return list(permutations(sorted(interfaces), 2)), []
-    passed, doubts = set(), []
-    known = frozenset(interfaces)
-    for line in filter(None, map(str.strip, chain[1].splitlines())):
-        if line.startswith("type filter hook forward"):
-            if "policy drop" not in line:
-                passed |= set(permutations(known, 2))
-        elif crossing := _CROSSING.fullmatch(line):
-            near, far = (known & set(re.findall(r'"([^"]+)"', names)) for names in crossing.groups())
-            passed |= {(one, other) for one in near for other in far if one != other}
-        elif line != "ct state established,related accept":
-            doubts.append(repr(line))
-    return sorted(passed), doubts
+def router(
+    device: str, interfaces: Mapping[str, Interface], files: Mapping[str, str], rules: str, ownership: Ownership
+) -> Routing:
+    """Between which networks a device forwards new connections, by the packet filter in one of its files."""
+    passed = forwarded(files.get(rules))
+    crossings = {
+        crossing for accepted in passed.accepted for crossing in _crossings(device, interfaces, accepted, ownership)
+    }
+    doubts = [f"{device}: {rules}: {doubt}, which the proof cannot follow" for doubt in passed.doubts]
+    return Routing(sorted(crossings), doubts)
 
 
-def leaks(crossings: Iterable[Crossing]) -> Iterator[tuple[Owner, Owner, tuple[str, ...]]]:
+def _crossings(
+    device: str, interfaces: Mapping[str, Interface], accepted: Accepted, ownership: Ownership
+) -> Iterator[Crossing]:
+    far = {name: interfaces[name] for name in _among(interfaces, accepted.far)}
+    if accepted.decrypted:
+        sources = product([Point(device, _IPSEC)], _at_the_other_end(accepted.sources, ownership))
+        yield from (Crossing(near, (Point(device, name), each.owner)) for near in sources for name, each in far.items())
+        return
+    for one in _among(interfaces, accepted.near):
+        for other, each in far.items():
+            if one != other and interfaces[one].table == each.table:
+                yield Crossing((Point(device, one), interfaces[one].owner), (Point(device, other), each.owner))
+
+
+def _among(interfaces: Mapping[str, Interface], names: Collection[str] | None) -> list[str]:
+    return sorted(interfaces if names is None else interfaces.keys() & names)
+
+
+def _at_the_other_end(sources: Iterable[str] | None, ownership: Ownership) -> list[Owner]:
+    """Whose packets come out of a VPN; where a rule names no sources, anybody's."""
+    if sources is None:
+        return [Owner("vpn", "of anybody")]
+    return sorted({owner for source in sources for owner in ownership.of_public_network(IPv4Network(source))})
+
+
+def leaks(crossings: Iterable[Crossing], ownership: Ownership) -> Iterator[tuple[Owner, Owner, tuple[str, ...]]]:
     """(owner, other, way) of everyone whose packets get to where they must not, by the shortest way."""
-    graph: nx.DiGraph[Point | Owner] = nx.DiGraph()
+    graph: nx.DiGraph[Point | Owner | _End] = nx.DiGraph()
     for (near, source), (far, target) in crossings:
-        graph.add_edges_from([(source, near), (near, far), (far, target)])
-    owners = sorted(node for node in graph if isinstance(node, Owner))
-    for source in (owner for owner in owners if owner.kind in _OPEN):
-        ways = nx.single_source_shortest_path(graph, source)
-        for target in (owner for owner in owners if owner.kind in _CLOSED and owner in ways):
-            yield source, target, tuple(map(str, ways[target]))
+        graph.add_edges_from([(source, near), (near, far), (far, _End(target))])
+        if target.kind != "account":
+            graph.add_edge(far, target)
+    backwards = graph.reverse(copy=False)
+    for end in sorted(node for node in graph if isinstance(node, _End) and node.owner.kind in _CLOSED):
+        ways = nx.single_source_shortest_path(backwards, end)
+        for source in sorted(node for node in ways if isinstance(node, Owner) and node.kind in _OPEN):
+            way = ways[source][::-1]
+            if source != end.owner and not (len(way) == _DIRECT and ownership.may_reach(source, end.owner)):
+                yield source, end.owner, tuple(str(step.owner if isinstance(step, _End) else step) for step in way)
+
+
+# Who sends, both interfaces of one router, who gets it.
+_DIRECT = 4

@@ -77,6 +77,24 @@ def test_configurations_that_devices_run_with_prove_it_and_hold_no_key(cloud: Cl
     assert not [key for key in _keys(cloud) if any(key in text for text in texts)]
 
 
+def test_rules_that_somebody_loaded_are_found_in_what_was_collected_and_mended(cloud: Cloud, tmp_path: Path):
+    """A way from customers to devices, on a firewall; and one from everybody to a customer, in a routing appliance."""
+    collected, proving = tmp_path / "collected", ("prove", "--configurations", str(tmp_path / "collected"))
+    cloud.podwright("collect", "--to", str(collected), expect=0)
+    into_management = "insert rule inet podwright_firewall forward iifname vlan40 oifname eth4 counter accept"
+    into_guests = "insert rule inet podwright forward oifname eth0 accept"
+    cloud.lab.ssh("east-fw1", f"nft {into_management}")
+    cloud.in_machine("west-p1-hv1", "acme-west-router", "nft", into_guests)
+    opened = ("east-fw1", "acme-west-router")
+    cloud.podwright("collect", "--to", str(collected), "--limit", ",".join(opened), expect=0)
+    found = {finding["statement"]: finding["path"] for finding in cloud.podwright(*proving, expect=2)["findings"]}
+    assert "east-fw1 eth4" in found["account acme/east gets to management east/p1 over Layer 3"]
+    assert "acme-west-router eth0" in found["upstream west gets to account acme/west over Layer 3"]
+    assert changed(cloud.podwright("deploy", expect=2)) == {*opened}
+    cloud.podwright("collect", "--to", str(collected), "--limit", ",".join(opened), expect=0)
+    assert cloud.podwright(*proving, expect=0)["findings"] == []
+
+
 def test_controller_finds_equal_addresses_in_both_zones(cloud: Cloud):
     key = f"{cloud.lab.directory}/ssh/id_ed25519"
     known = f"UserKnownHostsFile={cloud.lab.directory}/ssh/known_hosts"

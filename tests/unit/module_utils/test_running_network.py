@@ -20,8 +20,8 @@ from ansible_collections.podwright.cloud.plugins.module_utils import (
 from podwright.model.views import Device, devices
 from podwright.proof.linux_network import network_wiring
 from podwright.proof.ownership import Ownership
-from podwright.proof.routing import zone_switch_routing
 from podwright.proof.wiring import Point, Wiring
+from podwright.proof.zone_routers import zone_switch_routing
 from podwright.rendering.linux_network import OVS_DATABASE, TABLES, network_files
 from podwright.rendering.ovs_database import reply_text
 from tests.unit.plan.clouds import cloud_of, lab_declaration
