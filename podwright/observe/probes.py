@@ -49,6 +49,7 @@ def probes(states: States) -> dict[str, dict[str, list[Probe]]]:
     """What each machine asks: {hypervisor: {domain: probes}}."""
     services = appliances(states)
     forbidden = _forbidden_addresses(states)
+    translated = list(_translated_addresses(states))
     outside = _upstream_gateways(states)
     result: dict[str, dict[str, list[Probe]]] = {}
     for (hypervisor, domain), macs in _machines(states).items():
@@ -60,7 +61,7 @@ def probes(states: States) -> dict[str, dict[str, list[Probe]]]:
         subnets = [IPv4Network(network["subnet"]) for network in networks.values()]
         asks += [
             Probe(f"does not reach {what}", address, False)
-            for what, address in forbidden[zone]
+            for what, address in (*forbidden[zone], *translated)
             if not any(IPv4Address(address) in subnet for subnet in subnets)
         ]
         asks += _between(appliance, networks)
@@ -149,6 +150,29 @@ def _forbidden_addresses(states: States) -> dict[str, list[tuple[str, str]]]:
                     for address in interface["addresses"]
                 ]
     return result
+
+
+def _translated_addresses(states: States) -> Iterator[tuple[str, str]]:
+    """(what, address) of a device in each pod, and of one in none, as controllers and VPNs of any zone know it.
+
+    One of them is enough, for firewalls translate networks. A customer may ask for such an address in whatever zone.
+    """
+    asked: set[tuple[str, str | None]] = set()
+    translations = {
+        state["zone"]: state["firewall"]["management"]["translation"]
+        for state in states.values()
+        if state["kind"] == "firewall"
+    }
+    for name, state in sorted(states.items()):
+        place, translation = (state["zone"], state["pod"]), translations.get(state["zone"])
+        if not translation or place in asked or state["kind"] == "routing_appliance":
+            continue
+        inside, known = IPv4Network(translation["network"]), IPv4Network(translation["reached_through"])
+        address = IPv4Address(state["management_address"])
+        if address in inside:
+            asked.add(place)
+            number = int(address) - int(inside.network_address)
+            yield f"{name} (management, by the address that controllers know)", str(known[number])
 
 
 def _upstream_gateways(states: States) -> dict[str, list[str]]:
