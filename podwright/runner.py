@@ -158,7 +158,8 @@ def run(order: Order, on_progress: Callable[[Run], None] = lambda _: None) -> Ru
             event_handler=on_event,
             quiet=True,
         )
-        clock.tick()
+        for event in _missed(Path(runner.config.artifact_dir)):
+            on_event(event)
         result.completed = runner.status == "successful"
         if not result.completed and not result.failures:
             with runner.stdout as stdout:
@@ -205,6 +206,17 @@ def _environment() -> dict[str, str]:
     }
 
 
+def _missed(artifacts: Path) -> list[dict[str, Any]]:
+    """The events that ansible-runner has not told of, oldest first.
+
+    It looks in what Ansible prints for marks that say when an event has come, and takes what came from a file. Whoever
+    prints at the same time may spoil a mark; the file is there still.
+    """
+    files = (artifacts / "job_events").glob("*-partial.json")
+    events: list[dict[str, Any]] = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    return sorted(events, key=lambda event: event["created"])
+
+
 class _Clock:
     """Gives the time between two events to the play that it belongs to."""
 
@@ -225,9 +237,17 @@ def _play_started(result: Run, data: dict[str, Any]) -> None:
         result.plays.append(Play(name))
 
 
+def _play_of(result: Run, data: dict[str, Any]) -> Play:
+    """The play that a task is in, which need not be the last one: an event may come late."""
+    name = data.get("play", "")
+    if name not in (play.name for play in result.plays):
+        result.plays.append(Play(name))
+    return next(play for play in reversed(result.plays) if play.name == name)
+
+
 def _task_ended(result: Run, data: dict[str, Any]) -> None:
     res = data.get("res", {})
-    play = result.plays[-1]
+    play = _play_of(result, data)
     play.tasks += 1
     if res.get("changed"):
         play.changed.add(data["host"])

@@ -52,10 +52,32 @@ def test_exit_code_says_what_happened(order: MakeOrder, task: str, code: ExitCod
 
 def test_failure_names_host_task_and_message(order: MakeOrder):
     result = run(order("ansible.builtin.fail: {msg: broken}"))
-    assert [(f.host, f.task, f.message) for f in result.failures] == [
+    assert sorted((f.host, f.task, f.message) for f in result.failures) == [
         ("a", "One task", "broken"),
         ("b", "One task", "broken"),
     ]
+
+
+# What somebody else writes where ansible-runner looks for events: it begins as one does.
+NOISE = """
+import os
+from ansible.plugins.callback import CallbackBase
+
+class CallbackModule(CallbackBase):
+    CALLBACK_VERSION, CALLBACK_TYPE, CALLBACK_NAME = 2.0, "notification", "noise"
+
+    def v2_runner_on_start(self, host, task):
+        os.write(1, b"\\x1b[KQUJD\\x1b[4D")
+"""
+
+
+def test_event_that_is_garbled_on_the_terminal_is_not_lost(order: MakeOrder, tmp_path: Path):
+    (tmp_path / "callback_plugins").mkdir()
+    (tmp_path / "callback_plugins/noise.py").write_text(NOISE)
+    result = run(order("ansible.builtin.fail: {msg: broken}"))
+    assert sorted((f.host, f.message) for f in result.failures) == [("a", "broken"), ("b", "broken")]
+    assert [(play.name, play.tasks) for play in result.plays] == [("One play", 2)]
+    assert {*result.hosts} == {"a", "b"}
 
 
 def test_what_a_task_says_is_kept_however_long_it_is(order: MakeOrder):
