@@ -41,6 +41,11 @@ class _Plot:
         self.leases = leases
         self.colours = colours(cloud)
         self.declared = {device.name: device.declared for device in devices(cloud)}
+        self.vpns = {
+            firewall: [f"VPN to {other}" for other in _joined_by_vpn(cloud, name)]
+            for name, zone in cloud.zones.items()
+            for firewall in zone.firewalls
+        }
         self.on: dict[str, list[Domain]] = {}
         self._cables: dict[str, list[Cable]] = {}
         for cable in (cable for zone in cloud.zones.values() for cable in zone.cables):
@@ -52,6 +57,12 @@ class _Plot:
     def cables(self, names: Iterable[str]) -> list[Cable]:
         """The cables of devices, which are the upper ends of them."""
         return [cable for name in names for cable in self._cables.get(name, ())]
+
+
+def _joined_by_vpn(cloud: Cloud, zone: str) -> list[str]:
+    """The zones that a zone has a VPN to."""
+    others = (vpn.networks.keys() - {zone} for vpn in cloud.vpns.values() if zone in vpn.networks)
+    return sorted((name for names in others for name in names), key=natural)
 
 
 def lay_out(cloud: Cloud, leases: Leases) -> Picture:
@@ -163,10 +174,15 @@ _HOSTS = ("storage_server", "hypervisor")
 
 
 def _device(name: str, kind: str, plot: _Plot) -> Box:
-    """A device with its address, and its cable to the management network if it has one."""
+    """A device with its address, its cable to the management network if it has one, and its VPNs."""
     declared = plot.declared[name]
     ends = [cable.hint for cable in plot.cables([name]) if cable.lower == "management"]
-    lines = [name, str(declared.management_address), *(f"mgmt {_port(hint)}" for hint in ends)]
+    lines = [
+        name,
+        str(declared.management_address),
+        *(f"mgmt {_port(hint)}" for hint in ends),
+        *plot.vpns.get(name, []),
+    ]
     return text_box(name, kind, lines, hint=kind.replace("_", " "))
 
 

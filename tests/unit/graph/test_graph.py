@@ -25,6 +25,7 @@ from tests.unit.plan.clouds import (
     lab_declaration,
     leases_for,
     made_declaration,
+    two_zones_declaration,
     with_racks,
 )
 from tests.unit.plan.test_properties import declarations
@@ -143,6 +144,15 @@ def test_every_device_domain_and_cable_is_there_once() -> None:
         if other != "management":
             assert f"{one} - {other}" in hints or f"{other} - {one}" in hints
     assert "mgmt swp4" in {text.text for text in picture.iter(f"{SVG}text")}
+
+
+def test_firewalls_tell_where_their_vpns_lead() -> None:
+    picture = picture_of(cloud_of(two_zones_declaration()))
+    told = {texts[0].text: [text.text for text in texts] for _, texts in boxes(picture)}
+    assert {firewall: told[firewall][-1] for firewall in ("east-fw1", "west-fw1")} == {
+        "east-fw1": "VPN to west",
+        "west-fw1": "VPN to east",
+    }
 
 
 def test_machines_of_an_account_have_its_colour() -> None:
