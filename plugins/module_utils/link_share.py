@@ -21,8 +21,9 @@ from ansible_collections.podwright.cloud.plugins.module_utils import managed_fil
 UNIT = "podwright-link-share.service"
 UNIT_FILE = f"/etc/systemd/system/{UNIT}"
 
-_HANDLE = "7077:"
-_LINK, _KEPT, _OTHERS = (f"{_HANDLE}{minor}" for minor in ("1", "10", "20"))
+HANDLE = "7077:"
+"""Of the queues that are podwright's"""
+_LINK, _KEPT, _OTHERS = (f"{HANDLE}{minor}" for minor in ("1", "10", "20"))
 
 # Frames of a queue. Open vSwitch's own datapath sends all that it has through one socket: what waits in a queue takes
 # the room (net.core.wmem_default, 212992 bytes, 2304 a frame) of what would go to another, and is lost to the VLAN.
@@ -48,7 +49,7 @@ def wanted(network: dict[str, Any]) -> State:
 
 def read() -> State:
     """Read the unit and, live, the queues that are podwright's."""
-    ports = re.findall(rf"^qdisc htb {_HANDLE} dev (\S+) root", services.run("tc", "qdisc", "show"), re.MULTILINE)
+    ports = re.findall(rf"^qdisc htb {HANDLE} dev (\S+) root", services.run("tc", "qdisc", "show"), re.MULTILINE)
     live = {
         port: parse(services.run("tc", "class", "show", "dev", port), services.run("tc", "filter", "show", "dev", port))
         for port in sorted(ports)
@@ -129,15 +130,15 @@ def commands(port: str, share: Share, frames: int | None) -> Iterator[str]:
 
     Together the rates are the link's, so that each class has its own whatever the other sends.
     """
-    yield f"qdisc add dev {port} root handle {_HANDLE} htb default {_OTHERS.removeprefix(_HANDLE)}"
-    parents = {_LINK: _HANDLE, _KEPT: _LINK, _OTHERS: _LINK}
+    yield f"qdisc add dev {port} root handle {HANDLE} htb default {_OTHERS.removeprefix(HANDLE)}"
+    parents = {_LINK: HANDLE, _KEPT: _LINK, _OTHERS: _LINK}
     for name, (rate, ceiling) in _rates(share).items():
         limits = f"rate {round(rate)}mbit ceil {round(ceiling)}mbit"
         yield f"class add dev {port} parent {parents[name]} classid {name} htb {limits}"
     if frames:
         yield from (f"qdisc add dev {port} parent {name} pfifo limit {frames}" for name in (_KEPT, _OTHERS))
     program = f'bpf bytecode "{bytecode(share["vlan"])}"'
-    yield f"filter add dev {port} parent {_HANDLE} protocol all pref 1 {program} flowid {_KEPT}"
+    yield f"filter add dev {port} parent {HANDLE} protocol all pref 1 {program} flowid {_KEPT}"
 
 
 def _rates(share: Share) -> dict[str, tuple[float, float]]:

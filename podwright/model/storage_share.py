@@ -33,6 +33,11 @@ def storage_share(pod: Pod) -> StorageShare | None:
     return StorageShare(storage.vlan, storage.guaranteed_mbit_s or _derived(pod, pod.link_mbit_s), pod.link_mbit_s)
 
 
+def share_on_switches(pod: Pod) -> StorageShare | None:
+    """The share that pod switches keep, too, where they are to."""
+    return storage_share(pod) if pod.networks.storage.guaranteed_by == "hypervisors_and_pod_switches" else None
+
+
 def _derived(pod: Pod, link_mbit_s: int) -> int:
     """The Mbit/s that all operations which the pod allows take at once, half of a link at most; half without limits."""
     most = max(1, int(link_mbit_s * _DERIVED_AT_MOST))

@@ -35,6 +35,7 @@ class SwitchPort(TypedDict):
     untagged: int | None
     edge: bool
     path_cost: NotRequired[int]
+    share: NotRequired[Share]
 
 
 class Switch(TypedDict):

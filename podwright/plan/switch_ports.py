@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from podwright.model.cloud import PodSwitch
 from podwright.model.racks import switches_in
+from podwright.model.storage_share import share_on_switches
 from podwright.model.views import Device, infrastructure
 from podwright.plan import names
 from podwright.plan.ground import Ground, Link
+from podwright.plan.host_networks import share_of_links
 from podwright.plan.state import PodSwitchState, Switch, SwitchPort
 from podwright.plan.trunks import carried, rack_of, used_behind
 from podwright.switches.platforms import has_spanning_tree
@@ -67,18 +69,22 @@ def _vlans(ground: Ground, device: Device, pod: str) -> dict[int, str]:
 def _port(ground: Ground, device: Device, link: Link) -> SwitchPort:
     in_tree = _in_tree(device)
     if link.far_kind is None:
-        port: SwitchPort = {
+        management: SwitchPort = {
             "description": link.far.device,
             "mode": "access",
             "tagged": [],
             "untagged": ground.pod_of(device).networks.management.vlan,
             "edge": False,
         }
-        return {**port, "path_cost": _MANAGEMENT_PATH_COST} if in_tree else port
-    return {
+        return {**management, "path_cost": _MANAGEMENT_PATH_COST} if in_tree else management
+    port: SwitchPort = {
         "description": f"{link.far.device} {link.far.name}",
         "mode": "trunk",
         "tagged": carried(ground, device, link),
         "untagged": None,
         "edge": in_tree and link.far_kind in ("storage_server", "hypervisor"),
     }
+    share = share_on_switches(ground.pod_of(device))
+    if share and {share.vlan} < {*port["tagged"]}:  # where storage is with others
+        port["share"] = share_of_links(share)
+    return port

@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from podwright.errors import PodwrightError
 
 Key = TypeVar("Key", int, str)
 Value = TypeVar("Value")
+
+
+class Share(NamedTuple):
+    """What a VLAN keeps of what a port sends, whatever the others on it do."""
+
+    vlan: int
+    guaranteed_mbit_s: int
+    link_mbit_s: int
 
 
 @dataclass(frozen=True)
@@ -24,6 +32,9 @@ class Port:
     edge: bool = False
     path_cost: int | None = None
     """RSTP path cost; None is the device's own choice by speed (IEEE 802.1Q-2018 table 13-4)."""
+
+    share: Share | None = None
+    """of those platforms alone that can keep one (`platforms_with_shares`)"""
 
     @property
     def vlans(self) -> frozenset[int]:
@@ -148,6 +159,7 @@ def _port_from_data(name: str, port: Mapping[str, Any]) -> Port:
         description=str(port.get("description") or ""),
         edge=bool(port.get("edge")),
         path_cost=_number(port.get("path_cost")),
+        share=Share(**{key: int(value) for key, value in port["share"].items()}) if port.get("share") else None,
     )
 
 
@@ -169,6 +181,7 @@ def as_data(state: SwitchState) -> dict[str, Any]:
 
 
 def _port_as_data(port: Port) -> dict[str, Any]:
+    share = {"share": port.share._asdict()} if port.share else {}
     return {
         "description": port.description,
         "mode": port.mode,
@@ -176,6 +189,7 @@ def _port_as_data(port: Port) -> dict[str, Any]:
         "untagged": port.untagged,
         "edge": port.edge,
         "path_cost": port.path_cost,
+        **share,
     }
 
 

@@ -1,6 +1,6 @@
 """Run in a switch's network namespace: send frames at rates, and print what of each VLAN comes out at an end.
 
-rates.py END SECONDS INTERFACE:MBIT_S... prints {VLAN: Mbit/s} as JSON.
+rates.py END SECONDS INTERFACE[/VLAN]:MBIT_S... prints {VLAN: Mbit/s} as JSON; with VLAN, frames have its tag.
 """
 
 from __future__ import annotations
@@ -39,10 +39,12 @@ def main() -> None:
     print(json.dumps(rates))  # noqa: T201  # it is what the test reads
 
 
-def _send(interface: str, rate_mbit_s: str, seconds: float) -> None:
+def _send(source: str, rate_mbit_s: str, seconds: float) -> None:
+    interface, _, vlan = source.partition("/")
+    tag = b"\x81\x00" + int(vlan).to_bytes(2, "big") if vlan else b""
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sender:
         sender.bind((interface, 0))
-        frame = (b"\xff" * 6 + b"\x02\x00\x00\x00\x00\x01" + EXPERIMENT).ljust(FRAME_BYTES, b"\0")
+        frame = (b"\xff" * 6 + b"\x02\x00\x00\x00\x00\x01" + tag + EXPERIMENT).ljust(FRAME_BYTES, b"\0")
         began, sent = time.monotonic(), 0
         while (passed := time.monotonic() - began) < seconds:
             while sent * FRAME_BYTES * 8 < float(rate_mbit_s) * 1e6 * passed:

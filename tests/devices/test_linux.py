@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -17,12 +18,13 @@ from podwright.switches import ssh, ssh_shell, transaction
 from podwright.switches.converge import converge
 from podwright.switches.driver import Driver, open_driver
 from podwright.switches.platforms import linux
-from podwright.switches.state import Port, SwitchState, difference
+from podwright.switches.state import Port, Share, SwitchState, difference
 from tests.devices.linux_switch import INSIDE, Switch, linux_switch
 from tests.devices.processes import eventually
 
 ROOT = Path(__file__).parents[2]
 FRAMES = Path(__file__).with_name("frames.py")
+RATES = Path(__file__).with_name("rates.py")
 TRIAL_S = 8
 """How long a trial lasts that goes wrong."""
 
@@ -36,7 +38,7 @@ BEFORE = SwitchState(
 AFTER = SwitchState(
     {10: "management", 102: "globex"},
     {
-        "vec1": Port("trunk", frozenset({10}), untagged=102, description="it's #1"),
+        "vec1": Port("trunk", frozenset({10}), untagged=102, description="it's #1", share=Share(10, 10, 20)),
         "vec3": Port("access", untagged=102),
     },
 )
@@ -105,6 +107,42 @@ def test_second_run_changes_nothing_and_the_last_leaves_nothing(switch: Switch, 
     assert not converge(driver, AFTER).change
     assert converge(driver, NOTHING).observed == NOTHING
     assert switch.on("ip link show master br0; bridge vlan show dev vec1") == "port              vlan-id  \n"
+
+
+SHARED = SwitchState(
+    {20: "storage", 101: "acme"},
+    {
+        "vec1": Port("trunk", frozenset({20})),
+        "vec2": Port("trunk", frozenset({101})),
+        "vec3": Port("trunk", frozenset({20, 101}), share=Share(20, 10, 20)),
+    },
+)
+"""Storage behind vec1, guests behind vec2, and a hypervisor behind vec3 that both are sent to."""
+
+
+def received(switch: Switch) -> dict[int, float]:
+    """{VLAN: Mbit/s} at the hypervisor, of storage that sends 8 and guests that send 60; shown with `pytest -s`."""
+    told = json.loads(switch.inside(sys.executable, "-I", "-S", str(RATES), "h3", "2", "h1/20:8", "h2/101:60"))
+    print(told)  # noqa: T201
+    return {int(vlan): rate for vlan, rate in told.items()}
+
+
+def test_storage_keeps_its_share_of_a_port_that_guests_flood(switch: Switch, driver: Driver) -> None:
+    converge(driver, replace(SHARED, ports={**(SHARED.ports or {}), "vec3": Port("trunk", frozenset({20, 101}))}))
+    switch.on("tc qdisc add dev vec3 root tbf rate 20mbit burst 10kb limit 75kb")  # what the link would carry
+    assert received(switch)[20] < 0.85 * 8
+    assert converge(driver, SHARED).observed == SHARED
+    shared = received(switch)
+    assert shared[20] == pytest.approx(8, rel=0.1)
+    assert shared[101] == pytest.approx(12, rel=0.15)
+
+
+def test_shares_are_mended_and_go(switch: Switch, driver: Driver) -> None:
+    converge(driver, SHARED)
+    switch.on("tc class change dev vec3 parent 7077:1 classid 7077:10 htb rate 1mbit")
+    assert list(converge(driver, SHARED).change.ports) == ["vec3"]
+    assert converge(driver, NOTHING).observed == NOTHING
+    assert "htb" not in switch.on("tc qdisc show dev vec3")
 
 
 DRIFT = {

@@ -40,5 +40,5 @@ def _kept_by_switches(pod: PlacedPod) -> Iterator[Finding]:
         if switch.platform is not None and switch.platform not in able:
             at = dotted((*pod.path, "networks", "storage", "guaranteed_by"))
             remedy = f"write {at}: hypervisors, and pod switches keep nothing for storage, or remove link_mbit_s"
-            expected = f"one that keeps storage's share ({listed(able)})" if able else "one that keeps storage's share"
+            expected = f"one that keeps storage's share ({listed(able)})"
             yield Finding((*pod.path, "pod_switches", name, "platform"), switch.platform, expected, remedy)

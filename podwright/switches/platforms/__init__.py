@@ -7,8 +7,8 @@ from pkgutil import iter_modules
 _OVER_SSH = frozenset({"eos", "ios", "linux", "nxos", "openvswitch", "sonic"})
 """The platforms that are reached by SSH, for a command line or a database; all others by NETCONF."""
 
-_WITH_SHARES: frozenset[str] = frozenset()
-"""The platforms that can keep a VLAN a share of the links that it is on (`SwitchState.shares`)."""
+_WITH_SHARES = frozenset({"linux"})
+"""The platforms that can keep a VLAN a share of the links that it is on (`Port.share`)."""
 
 _WITHOUT_SPANNING_TREE = frozenset({"linux"})
 """The platforms that take part in no RSTP, so that their cables must make no loop."""

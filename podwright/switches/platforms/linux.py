@@ -13,12 +13,15 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from podwright.errors import DeviceError, PodwrightError, SessionLost
+from podwright.switches import queues
 from podwright.switches.access import Access
+from podwright.switches.queues import TELL
 from podwright.switches.ssh_shell import Shell
 from podwright.switches.state import (
     Change,
     Port,
     PortForwarding,
+    Share,
     SwitchState,
     applied,
     difference,
@@ -82,7 +85,8 @@ echo '{{"bridge":'; ip -json -details link show dev {BRIDGE}
 echo ',"link":'; ip -json link show master {BRIDGE}
 echo ',"vlan":'; bridge -json -compressvlans vlan show
 echo ',"state":'; bridge -json link show
-echo ',"labels":'
+echo ',"queues":'
+{TELL}echo ',"labels":'
 cat {RUNNING}/labels.json 2>/dev/null || echo '{{}}'
 echo '}}'
 """
@@ -125,7 +129,8 @@ def configuration(state: SwitchState) -> str:
     ports = sorted((state.ports or {}).items())
     links = [{"ifname": name, "flags": ["UP"] if port.vlans else []} for name, port in ports]
     vlans = [{"ifname": name, "vlans": list(_entries(port))} for name, port in ports if port.vlans]
-    return _as_text({"link": links, "vlan": vlans, **_labels(state)})
+    shares = [{"ifname": name, **port.share._asdict()} for name, port in ports if port.share]
+    return _as_text({"link": links, "vlan": vlans, "share": shares, **_labels(state)})
 
 
 def parse(text: str) -> SwitchState:
@@ -137,12 +142,14 @@ def parse(text: str) -> SwitchState:
     try:
         tables = json.loads(text)
         carried = {row["ifname"]: _carried(row["vlans"]) for row in tables["vlan"]}
+        shares = {row.pop("ifname"): Share(**row) for row in tables.get("share", ())}
         labels = {row["ifname"]: row for row in tables.get("port_labels", ())}
         return SwitchState(
             vlans={int(row["vlan"]): str(row["name"]) for row in tables.get("vlan_names", ())},
             ports={
-                row["ifname"]: _port(row, carried.get(row["ifname"], _NOTHING), labels.get(row["ifname"], {}))
+                name: _port(row, carried.get(name, _NOTHING), shares.get(name), labels.get(name, {}))
                 for row in tables["link"]
+                for name in [row["ifname"]]
             },
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -158,9 +165,11 @@ def commands(change: Change, before: SwitchState) -> str:
     """
     closing: list[str] = []
     carrying: list[str] = []
+    queueing: list[str] = []
     opening: list[str] = []
     for name, port in change.ports.items():
         old = (before.ports or {}).get(name)
+        queueing += queues.lines(name, old.share if old else None, port.share if port else None)
         if port is None:
             closing.append(f"link set dev {name} down nomaster addrgenmode eui64")
             continue
@@ -170,7 +179,7 @@ def commands(change: Change, before: SwitchState) -> str:
         carrying += _memberships(name, old, port)
         if port.vlans and (old is None or not old.vlans):
             opening.append(f"link set dev {name} up")
-    script = [*_batch("ip", closing), *_batch("bridge", carrying), *_batch("ip", opening)]
+    script = [*_batch("ip", closing), *_batch("bridge", carrying), *_batch("tc", queueing), *_batch("ip", opening)]
     labels = _as_text(_labels(applied(change, before)))
     if labels != _as_text(_labels(before)):
         script += [f"mkdir -p {RUNNING}", f"cat > {RUNNING}/labels.json <<'END'", labels + "END"]
@@ -248,7 +257,12 @@ def _carried(entries: Iterable[Mapping[str, Any]]) -> tuple[frozenset[int], int 
     return frozenset(tagged), untagged
 
 
-def _port(link: Mapping[str, Any], carried: tuple[frozenset[int], int | None], label: Mapping[str, Any]) -> Port:
+def _port(
+    link: Mapping[str, Any],
+    carried: tuple[frozenset[int], int | None],
+    share: Share | None,
+    label: Mapping[str, Any],
+) -> Port:
     """A port; one that is down carries nothing."""
     tagged, untagged = carried if "UP" in link["flags"] else _NOTHING
     by_vlans = "access" if untagged is not None else "trunk"
@@ -257,6 +271,7 @@ def _port(link: Mapping[str, Any], carried: tuple[frozenset[int], int | None], l
         tagged=tagged,
         untagged=untagged,
         description=str(label.get("description", "")),
+        share=share,
     )
 
 
@@ -274,7 +289,7 @@ def _memberships(name: str, old: Port | None, new: Port) -> Iterator[str]:
 
 
 def _batch(program: str, lines: list[str]) -> list[str]:
-    """A call of ip(8) or bridge(8) that follows lines; with $force, also past those that fail."""
+    """A call of ip(8), bridge(8) or tc(8) that follows lines; with $force, also past those that fail."""
     return [f"{program} ${{force-}} -batch - <<'END'", *lines, "END"] if lines else []
 
 
@@ -303,7 +318,9 @@ class Driver:
         names = {row["ifname"] for row in links}
         vlans = [row for row in told["vlan"] if row["ifname"] in names]
         labels = {name: told["labels"].get(name, []) for name in ("port_labels", "vlan_names")}
-        return _as_text({"link": links, "vlan": vlans, **labels})
+        shares = [{"ifname": row["ifname"], **queues.share_of(row)._asdict()} for row in told["queues"]]
+        shares = [row for row in shares if row["ifname"] in names]
+        return _as_text({"link": links, "vlan": vlans, "share": shares, **labels})
 
     def forwarding(self) -> dict[str, PortForwarding]:
         """What the ports do."""

@@ -7,15 +7,18 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from podwright.switches.platforms import has_spanning_tree
-from podwright.switches.state import Port, SwitchState
+from podwright.switches.platforms import has_spanning_tree, platforms_with_shares
+from podwright.switches.state import Port, Share, SwitchState
 
 vlan_ids = st.integers(1, 4094)
 texts = st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S"]), max_size=20)
 
 
+shares = st.builds(Share, vlan_ids, st.integers(1, 9_999), st.integers(10_000, 100_000))
+
+
 @st.composite
-def ports(draw: st.DrawFn) -> Port:
+def ports(draw: st.DrawFn, with_shares: bool = False) -> Port:
     """A trunk or access port; None or some VLANs, and never an untagged one among the tagged."""
     mode = draw(st.sampled_from(["access", "trunk"]))
     untagged = draw(st.none() | vlan_ids)
@@ -27,16 +30,17 @@ def ports(draw: st.DrawFn) -> Port:
         description=draw(texts),
         edge=draw(st.booleans()),
         path_cost=draw(st.none() | st.integers(1, 200_000_000)),
+        share=draw(st.none() | shares) if with_shares else None,
     )
 
 
-def switch_states() -> st.SearchStrategy[SwitchState]:
+def switch_states(with_shares: bool = False) -> st.SearchStrategy[SwitchState]:
     """Whole states, as a device has them."""
     names = st.integers(1, 64).map("swp{}".format)
     return st.builds(
         SwitchState,
         vlans=st.dictionaries(vlan_ids, texts, max_size=8),
-        ports=st.dictionaries(names, ports(), max_size=5),
+        ports=st.dictionaries(names, ports(with_shares), max_size=5),
         priority=st.integers(0, 15).map(lambda step: step * 4096),
     )
 
@@ -53,7 +57,7 @@ _OWN_VLANS = {"eos": {1}, "ios": {1, 1002, 1003, 1004, 1005}, "nxos": {1}, "soni
 
 def states_of(platform: str) -> st.SearchStrategy[SwitchState]:
     """Whole states that a switch of a platform can be in."""
-    return switch_states().map(lambda state: _fitted(platform, state))
+    return switch_states(platform in platforms_with_shares()).map(lambda state: _fitted(platform, state))
 
 
 def _fitted(platform: str, state: SwitchState) -> SwitchState:

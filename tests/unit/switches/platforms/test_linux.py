@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from podwright.errors import DeviceError, PodwrightError
+from podwright.switches import queues
 from podwright.switches.platforms.linux import commands, configuration, parse, startup
-from podwright.switches.state import Port, SwitchState, applied, difference
+from podwright.switches.state import Port, Share, SwitchState, applied, difference
 
 from ..states import states_of
 
@@ -21,7 +22,7 @@ POD_SWITCH = SwitchState(
     {10: "management", 20: "storage", 30: "", 101: "acme-default"},
     {
         "swp1": Port("trunk", frozenset({10, 30}), description="east-zsw1 swp1"),
-        "swp2": Port("trunk", frozenset({10, 101, *range(200, 260)}), untagged=20),
+        "swp2": Port("trunk", frozenset({10, 101, *range(200, 260)}), untagged=20, share=Share(20, 400, 1000)),
         "swp3": Port("access", untagged=10, description='a "management" port'),
         "swp4": Port("trunk", description="between pods"),
         "swp5": Port("access"),
@@ -38,10 +39,12 @@ class Link:
     in_bridge: bool = False
     is_up: bool = False
     vlans: dict[int, list[str]] = field(default_factory=dict)
+    queues: list[str] = field(default_factory=list)
+    """what tc(8) was told since there were none"""
 
 
 class Kernel:
-    """What ip(8) and bridge(8) make of links when they follow batches, and what a shell makes of labels."""
+    """What ip(8), bridge(8) and tc(8) make of links when they follow batches, and what a shell makes of labels."""
 
     def __init__(self, state: SwitchState) -> None:
         self.links = {f"swp{number}": Link() for number in range(1, 65)}
@@ -50,7 +53,7 @@ class Kernel:
 
     def follow(self, script: str) -> None:
         for program, body in re.findall(
-            r"^(ip|bridge|cat)[^\n]* <<'END'\n(.*?)^END$", script, re.DOTALL | re.MULTILINE
+            r"^(ip|bridge|tc|cat)[^\n]* <<'END'\n(.*?)^END$", script, re.DOTALL | re.MULTILINE
         ):
             if program == "cat":
                 self.labels = json.loads(body)
@@ -89,6 +92,22 @@ class Kernel:
                     for other in link.vlans.keys() - {vlan}:
                         link.vlans[other] = [flag for flag in link.vlans[other] if flag != "PVID"]
 
+    def _tc(self, *words: str) -> None:
+        assert words[2] == "dev"
+        link = self.links[words[3]]
+        if words[:2] in (("qdisc", "replace"), ("qdisc", "delete")):
+            link.queues = []
+        else:
+            link.queues.append(" ".join(words))
+
+    def _share(self, link: Link) -> Share:
+        """What tc(8) shows of the classes and filters that it was told to make."""
+        classes = re.findall(r"classid (\S+) htb rate (\d+)mbit ceil (\d+)mbit", "\n".join(link.queues))
+        shown = "\n".join(f"class htb {name} prio 0 rate {rate}Mbit ceil {most}Mbit" for name, rate, most in classes)
+        filters = re.findall(r'bpf bytecode "([^"]+)" flowid (\S+)', "\n".join(link.queues))
+        programs = "\n".join(f"filter bpf handle 0x1 flowid {to} bytecode '{program}'" for program, to in filters)
+        return queues.share_of({"classes": shown, "filters": programs})
+
     def told(self) -> str:
         ports = {name: link for name, link in self.links.items() if link.in_bridge}
         return json.dumps(
@@ -97,6 +116,9 @@ class Kernel:
                 "vlan": [
                     {"ifname": name, "vlans": [{"vlan": vlan, "flags": flags} for vlan, flags in link.vlans.items()]}
                     for name, link in ports.items()
+                ],
+                "share": [
+                    {"ifname": name, **self._share(link)._asdict()} for name, link in ports.items() if link.queues
                 ],
                 **self.labels,
             }
@@ -124,6 +146,16 @@ def test_vlan_with_a_tag_one_way_only_is_drift_and_goes(wanted: SwitchState, vla
         kernel.links[name].vlans[vlan] = flags
     found = parse(kernel.told())
     assert list(difference(found, wanted).ports) == sorted(ports)
+    kernel.follow(commands(difference(found, wanted), found))
+    assert parse(kernel.told()) == wanted
+
+
+def test_queues_that_were_changed_by_hand_are_made_anew() -> None:
+    wanted = SwitchState({}, {"swp1": Port("trunk", frozenset({20, 101}), share=Share(20, 400, 1000))})
+    kernel = Kernel(wanted)
+    kernel.links["swp1"].queues.pop()  # the filter
+    found = parse(kernel.told())
+    assert difference(found, wanted).ports == wanted.ports
     kernel.follow(commands(difference(found, wanted), found))
     assert parse(kernel.told()) == wanted
 
