@@ -19,6 +19,7 @@ from podwright.errors import DeviceError, SessionLost
 from podwright.switches.access import Access
 from podwright.switches.ssh import CONNECT_TIMEOUT_S, known_host_key
 from podwright.switches.state import SwitchState
+from podwright.switches.xml_maker import Attribute
 
 # ncclient looks for bytes to send every TICK seconds, 0.1 unless told: 100 ms per request instead of 2.
 ncclient.transport.session.TICK = 0.001
@@ -26,8 +27,15 @@ ncclient.transport.session.TICK = 0.001
 REPLY_TIMEOUT_S = 30
 
 NETCONF = "urn:ietf:params:xml:ns:netconf:base:1.0"
+NC = {"nc": NETCONF}
+INTERFACE_TYPES = "urn:ietf:params:xml:ns:yang:iana-if-type"
+"""The identities of interfaces' types (RFC 7224), which modules of several publishers use"""
+
 OPERATION = f"{{{NETCONF}}}operation"
 """The attribute that says what to do with an element of `<edit-config>` (RFC 6241 section 7.2); default is to merge."""
+
+DELETE, REMOVE, REPLACE = (Attribute("nc:operation", name) for name in ("delete", "remove", "replace"))
+"""It on an element of `podwright.switches.xml_maker`: delete what has to be there, remove what may be, replace all"""
 
 CHANGE = "change the configuration"
 

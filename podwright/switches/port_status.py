@@ -10,8 +10,8 @@ from ntc_templates.parse import ParsingException, parse_output
 from textfsm.parser import TextFSMError
 
 from podwright.errors import DeviceError
-from podwright.switches.running_config import ALL_VLANS, vlan_ids
-from podwright.switches.state import PortForwarding, SwitchState
+from podwright.switches.running_config import vlan_ids
+from podwright.switches.state import ALL_VLANS, PortForwarding, SwitchState
 
 Template = Literal["cisco_ios", "cisco_nxos"]
 """Names of platforms among the templates that read their answers (ntc-templates)."""

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from podwright.errors import DeviceError, PodwrightError
-from podwright.switches.state import Port, SwitchState, range_texts
+from podwright.switches.state import ALL_VLANS, Port, SwitchState, range_ids, range_texts
 
-ALL_VLANS = frozenset(range(1, 4095))
 DEFAULT_VLAN = 1
 """VLAN of an access port, and native VLAN of a trunk, for which none is configured; no device says so."""
 
@@ -177,8 +176,7 @@ def vlan_ids(text: str) -> frozenset[int]:
     """
     if not re.fullmatch(r"\d+(-\d+)?(,\d+(-\d+)?)*", text):
         raise DeviceError(f"the configuration has {text!r} where a list of VLANs such as 10,20,101-140 should be")
-    ends = [item.partition("-") for item in text.split(",")]
-    return frozenset(vlan for first, _, last in ends for vlan in range(int(first), int(last or first) + 1))
+    return frozenset(vlan for item in text.split(",") for vlan in range_ids(item, "-"))
 
 
 def parse(dialect: Dialect, text: str) -> SwitchState:

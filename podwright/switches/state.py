@@ -9,6 +9,9 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 from podwright.errors import PodwrightError
 
+ALL_VLANS = frozenset(range(1, 4095))
+"""Every VLAN id that there is (IEEE 802.1Q-2018 table 9-2)"""
+
 Key = TypeVar("Key", int, str)
 Value = TypeVar("Value")
 
@@ -220,6 +223,16 @@ def ranges(vlans: Iterable[int]) -> list[tuple[int, int]]:
 def range_texts(vlans: Iterable[int], dash: str) -> Sequence[str]:
     """Runs of adjacent VLAN ids, ascending, as `first`, `dash` and `last`; a run of one is its id."""
     return _range_texts(frozenset(vlans), dash)
+
+
+def range_ids(text: str, dash: str) -> range:
+    """The VLAN ids of one of `range_texts`.
+
+    Raises:
+        ValueError: it is none.
+    """
+    first, dashed, last = text.partition(dash)
+    return range(int(first), int(last if dashed else first) + 1)
 
 
 @lru_cache(1 << 12)  # both switches of a pair, and both ends of a cable, carry the same

@@ -11,6 +11,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
+KEPT = 1 << 14
+"""Elements of a kind that are kept for other devices, which have many of the same"""
+
 
 class Attribute(NamedTuple):
     """An attribute of an element."""

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from hier_config import Platform, get_hconfig
 
 from podwright.switches.remediation import driver_of
-from podwright.switches.running_config import ALL_VLANS, sections_in, vlan_ids, vlan_list
+from podwright.switches.running_config import sections_in, vlan_ids, vlan_list
+from podwright.switches.state import ALL_VLANS
 
 ALLOWED = "switchport trunk allowed vlan "
 

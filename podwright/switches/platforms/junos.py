@@ -16,20 +16,22 @@ from lxml import etree
 
 from podwright.switches.access import Access
 from podwright.switches.junos_session import JunosSession
-from podwright.switches.netconf import NETCONF, as_text
-from podwright.switches.state import Change, Port, SwitchState, applied, difference, range_texts
+from podwright.switches.netconf import DELETE, NC, REPLACE, as_text
+from podwright.switches.state import (
+    ALL_VLANS,
+    Change,
+    Port,
+    SwitchState,
+    applied,
+    difference,
+    range_ids,
+    range_texts,
+)
 from podwright.switches.transaction import commit
-from podwright.switches.xml_maker import Attribute, Element, Maker, document
+from podwright.switches.xml_maker import KEPT, Attribute, Element, Maker, document
 
 JUNOS = "http://xml.juniper.net/xnm/1.1/xnm"
 FILTER = f'<configuration xmlns="{JUNOS}"><interfaces/><protocols><rstp/></protocols><vlans/></configuration>'
-
-ALL_VLANS = frozenset(range(1, 4095))
-NC = {"nc": NETCONF}
-DELETE = Attribute("nc:operation", "delete")
-REPLACE = Attribute("nc:operation", "replace")
-KEPT = 1 << 14
-"""Elements of a kind that are kept for other switches, which have many of the same"""
 
 # What Junos takes as the name of a VLAN, but for the names that this driver itself gives. The length is that of
 # Juniper's published module junos-qfx-conf-vlans.
@@ -222,8 +224,7 @@ def _member_ids(text: str, ids: Mapping[str, int]) -> range | frozenset[int]:
         return ALL_VLANS
     if text in ids:
         return range(ids[text], ids[text] + 1)
-    first, _, last = text.partition("-")
-    return range(int(first), int(last or first) + 1)
+    return range_ids(text, "-")
 
 
 def _priority(text: str) -> int:

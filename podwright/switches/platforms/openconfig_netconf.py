@@ -9,10 +9,20 @@ from typing import Any, Literal
 from lxml import etree
 
 from podwright.switches.access import Access
-from podwright.switches.netconf import NETCONF, Session, as_text
-from podwright.switches.state import Change, Port, PortForwarding, SwitchState, applied, difference, range_texts
+from podwright.switches.netconf import INTERFACE_TYPES, NC, REMOVE, REPLACE, Session, as_text
+from podwright.switches.state import (
+    ALL_VLANS,
+    Change,
+    Port,
+    PortForwarding,
+    SwitchState,
+    applied,
+    difference,
+    range_ids,
+    range_texts,
+)
 from podwright.switches.transaction import commit
-from podwright.switches.xml_maker import Attribute, Element, Maker, document
+from podwright.switches.xml_maker import KEPT, Attribute, Element, Maker, document
 
 INTERFACES = "http://openconfig.net/yang/interfaces"
 ETHERNET = "http://openconfig.net/yang/interfaces/ethernet"
@@ -21,18 +31,11 @@ NETWORK_INSTANCE = "http://openconfig.net/yang/network-instance"
 NETWORK_INSTANCE_TYPES = "http://openconfig.net/yang/network-instance-types"
 SPANNING_TREE = "http://openconfig.net/yang/spanning-tree"
 SPANNING_TREE_TYPES = "http://openconfig.net/yang/spanning-tree/types"
-INTERFACE_TYPES = "urn:ietf:params:xml:ns:yang:iana-if-type"
 
 PATHS = {"if": INTERFACES, "eth": ETHERNET, "vlan": VLAN, "ni": NETWORK_INSTANCE, "stp": SPANNING_TREE}
 # Prefixes in the values of identities.
 PREFIXES = ("ianaift", "oc-ni-types", "oc-stp-types")
-NC = {"nc": NETCONF}
-REPLACE = Attribute("nc:operation", "replace")
-REMOVE = Attribute("nc:operation", "remove")
-KEPT = 1 << 14
-"""Elements of a kind that are kept for other switches, which have many of the same"""
 
-ALL_VLANS = frozenset(range(1, 4095))
 FILTER = f"""
 <interfaces xmlns="{INTERFACES}"/>
 <network-instances xmlns="{NETWORK_INSTANCE}"/>
@@ -254,10 +257,6 @@ def _carried(membership: Any) -> tuple[Literal["access", "trunk"], frozenset[int
     untagged = int(native) if native else None
     texts = [found.text for found in membership.iterfind("vlan:trunk-vlans", PATHS)]
     # The published module: a trunk for which no VLANs are specified allows all.
-    carried = frozenset(vlan_id for text in texts for vlan_id in _range_ids(text)) if texts else ALL_VLANS
+    carried = frozenset(vlan_id for text in texts for vlan_id in range_ids(text, "..")) if texts else ALL_VLANS
     return "trunk", carried - {untagged}, untagged
 
-
-def _range_ids(text: str) -> range:
-    first, _, last = text.partition("..")
-    return range(int(first), int(last or first) + 1)

@@ -13,13 +13,12 @@ from typing import Any
 from podwright.switches.access import Access
 from podwright.switches.ovsdb import Operation, as_map, as_set, map_of, set_of
 from podwright.switches.ovsdb_session import BRIDGE, OURS, OvsdbSession
-from podwright.switches.state import Change, Port, PortForwarding, SwitchState, applied, difference
+from podwright.switches.state import ALL_VLANS, Change, Port, PortForwarding, SwitchState, applied, difference
 from podwright.switches.transaction import commit
 
 NOWHERE = 4095
 """The VLAN of ports that are shut: no frame may have it (IEEE 802.1Q-2018 table 9-2). An empty list would be all."""
 
-ALL_VLANS = frozenset(range(1, 4095))
 VLAN_NAME, DESCRIPTION = "podwright-vlan-", "podwright-description"
 EDGE, PATH_COST, PRIORITY = "rstp-port-admin-edge", "rstp-port-path-cost", "rstp-priority"
 BRIDGE_COLUMNS = ("name", "external_ids", "other_config")

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from podwright.errors import DeviceError, PodwrightError
 from podwright.switches.driver import find_platform
 from podwright.switches.platforms import eos, ios, nxos
-from podwright.switches.running_config import ALL_VLANS, folded, managed, ports_of, vlan_ids, vlan_list
-from podwright.switches.state import Port, SwitchState
+from podwright.switches.running_config import folded, managed, ports_of, vlan_ids, vlan_list
+from podwright.switches.state import ALL_VLANS, Port, SwitchState
 
 from ..states import states_of
 
