@@ -11,7 +11,7 @@ from ansible_collections.podwright.cloud.plugins.plugin_utils.switch_login impor
 
 from podwright.errors import PodwrightError
 from podwright.switches.converge import converge
-from podwright.switches.state import SwitchState, as_data, forwarding_as_data, from_data
+from podwright.switches.state import ALL_VLANS, SwitchState, as_data, forwarding_as_data, from_data
 
 
 class ActionModule(SwitchAction):
@@ -57,5 +57,9 @@ def _probes(texts: list[str]) -> tuple[str, ...]:
 
 
 def _yaml(state: SwitchState) -> str:
-    text: str = yaml.safe_dump(as_data(state), sort_keys=False)
+    data = as_data(state)
+    for port in data.get("ports", {}).values():
+        if len(port["tagged"]) == len(ALL_VLANS):  # of a switch from the factory, which has many of those
+            port["tagged"] = "all"
+    text: str = yaml.safe_dump(data, sort_keys=False)
     return text

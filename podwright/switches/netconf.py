@@ -6,7 +6,7 @@ import base64
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import ncclient.transport.session
 import paramiko
@@ -15,10 +15,9 @@ from ncclient import NCClientError, manager
 from ncclient.operations import RPCError, TimeoutExpiredError
 from ncclient.transport.errors import AuthenticationError, SessionCloseError
 
-from podwright.errors import DeviceError, SessionLost
+from podwright.errors import DeviceError, PodwrightError, SessionLost
 from podwright.switches.access import Access
 from podwright.switches.ssh import CONNECT_TIMEOUT_S, known_host_key
-from podwright.switches.state import SwitchState
 from podwright.switches.xml_maker import Attribute
 
 # ncclient looks for bytes to send every TICK seconds, 0.1 unless told: 100 ms per request instead of 2.
@@ -36,6 +35,8 @@ OPERATION = f"{{{NETCONF}}}operation"
 
 DELETE, REMOVE, REPLACE = (Attribute("nc:operation", name) for name in ("delete", "remove", "replace"))
 """It on an element of `podwright.switches.xml_maker`: delete what has to be there, remove what may be, replace all"""
+
+Told = TypeVar("Told")
 
 CHANGE = "change the configuration"
 
@@ -64,14 +65,16 @@ class Session:
         with self._asking("read the running configuration"):
             return self._opened().get_config("running", _filter(subtrees)).data_ele
 
-    def understood(self, parse: Callable[[Any], SwitchState], data: Any) -> SwitchState:
-        """What a configuration says.
+    def understood(self, parse: Callable[[Any], Told], data: Any) -> Told:
+        """What a configuration says, or the state of the switch.
 
         Raises:
-            DeviceError: values in it are none that its models allow.
+            DeviceError: values in it are none that its models allow, or the switch is not one for the driver.
         """
         try:
             return parse(data)
+        except PodwrightError as error:
+            raise DeviceError(f"{self._access.where}: {error}") from error
         except (ValueError, TypeError, AttributeError) as error:
             raise DeviceError(
                 f"{self._access.where}: cannot understand the configuration that the switch tells: {error}; compare "

@@ -259,4 +259,3 @@ def _carried(membership: Any) -> tuple[Literal["access", "trunk"], frozenset[int
     # The published module: a trunk for which no VLANs are specified allows all.
     carried = frozenset(vlan_id for text in texts for vlan_id in range_ids(text, "..")) if texts else ALL_VLANS
     return "trunk", carried - {untagged}, untagged
-

@@ -52,7 +52,7 @@ _PORT_NAMES: dict[str, Callable[[str], str]] = {
     "nxos": "Ethernet1/{}".format,
     "sonic": "Ethernet{}".format,
 }
-_OWN_VLANS = {"eos": {1}, "ios": {1, 1002, 1003, 1004, 1005}, "nxos": {1}, "sonic": {1}}
+_OWN_VLANS = {"eos": {1}, "ietf_netconf": {1}, "ios": {1, 1002, 1003, 1004, 1005}, "nxos": {1}, "sonic": {1}}
 
 
 def states_of(platform: str) -> st.SearchStrategy[SwitchState]:

@@ -1,24 +1,19 @@
 from __future__ import annotations
 
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
-import yaml
 from hypothesis import given
 from lxml import etree
 
-from podwright.switches.netconf import OPERATION
 from podwright.switches.platforms.openconfig_netconf import parse, parse_forwarding, render
 from podwright.switches.state import Port, SwitchState, difference
 
 from .states import switch_states
+from .yang import CASES, ROOT, created, judge, payload_of, published
 
-ROOT = Path(__file__).parents[3]
-CASES = sorted((ROOT / "tests/cases/switches").glob("*.yml"))
+PLATFORM = "openconfig_netconf"
 LAB_YANG = ROOT / "podwright/lab/files/pod_switch/usr/share/yang/podwright-lab"
-# What holds identities comes first: yanglint knows those of modules that it was given, not of those it only imports.
 MODULES = [
     "iana-if-type",
     "openconfig-vlan-types",
@@ -79,55 +74,27 @@ def test_device_without_state_tells_nothing_of_its_forwarding() -> None:
     assert parse_forwarding(etree.fromstring("<data/>")) is None
 
 
-def payload_of(path: Path) -> str:
-    payload: str = yaml.safe_load(path.read_text())["payload"]["openconfig_netconf"]
-    return payload
-
-
 @pytest.fixture(scope="module")
 def published_yang() -> Path:
-    directory = Path(os.environ.get("PODWRIGHT_YANG", ROOT.parent / "shared" / "yang"))
-    assert (directory / "openconfig-vlan.yang").exists(), (
-        f"{directory}: the published OpenConfig modules are not there; set PODWRIGHT_YANG to a directory with them and "
-        "the IETF and IANA modules they import, such as from a checkout of github.com/openconfig/public"
-    )
-    return directory
+    return published("openconfig-vlan", "a checkout of github.com/openconfig/public")
 
 
 @pytest.mark.parametrize(
-    "path", [path for path in CASES if "</nc:config>" in payload_of(path)], ids=lambda path: path.stem
+    "path", [path for path in CASES if "</nc:config>" in payload_of(path, PLATFORM)], ids=lambda path: path.stem
 )
 @pytest.mark.parametrize("flavour", ["published", "lab"])
 def test_payload_is_valid_by_the_modules(path: Path, flavour: str, published_yang: Path, tmp_path: Path) -> None:
-    done = validate(
-        payload_of(path), [published_yang] if flavour == "published" else [LAB_YANG, published_yang], tmp_path
-    )
+    done = judge(created(payload_of(path, PLATFORM)), MODULES, searched(flavour, published_yang), tmp_path)
     assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("flavour", ["published", "lab"])
 def test_modules_do_refuse(flavour: str, published_yang: Path, tmp_path: Path) -> None:
     payload = render(difference(EMPTY, SwitchState({}, {"swp1": Port("trunk", frozenset({4999}))}, None)))
-    done = validate(payload, [published_yang] if flavour == "published" else [LAB_YANG, published_yang], tmp_path)
+    done = judge(created(payload), MODULES, searched(flavour, published_yang), tmp_path)
     assert done.returncode != 0
 
 
-def validate(payload: str, search: list[Path], scratch: Path) -> subprocess.CompletedProcess[str]:
-    """Have yanglint(1), which shares no code with the driver or the lab's server, judge what a payload creates."""
-    config = etree.fromstring(payload)
-    for element in list(config.iter()):
-        parent = element.getparent()
-        if element.get(OPERATION) == "remove" and parent is not None:
-            parent.remove(element)
-        elif OPERATION in element.attrib:
-            del element.attrib[OPERATION]
-    file = scratch / "created.xml"
-    file.write_text("".join(etree.tostring(child, encoding="unicode") for child in config))
-    found = [next(d / f"{name}.yang" for d in search if (d / f"{name}.yang").exists()) for name in MODULES]
-    arguments = [word for directory in search for word in ("-p", str(directory))]
-    return subprocess.run(
-        ["yanglint", "-i", "-t", "config", *arguments, *map(str, found), str(file)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def searched(flavour: str, published_yang: Path) -> list[Path]:
+    """Where modules are looked for; the lab's import some that were published."""
+    return [published_yang] if flavour == "published" else [LAB_YANG, published_yang]
