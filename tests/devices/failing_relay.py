@@ -51,7 +51,7 @@ class FailingRelay(lab.Relay):  # type: ignore[misc]  # a program, loaded from i
 
     def _from_netconfd(self, data: bytes) -> None:
         for message in self._replies.messages(data):
-            whole = self._replies.frame(message)
+            whole = self._replies.frame(self._completed(message))
             if self._failing and b"rpc-reply" in message and _message_id(message) == self._failing[0]:
                 act, self._failing = self._failing[1], None
                 self._fail(act, whole)
@@ -74,6 +74,10 @@ class FailingRelay(lab.Relay):  # type: ignore[misc]  # a program, loaded from i
 
     def _translated(self, message: bytes) -> bytes:
         """A request as the server knows it."""
+        return message
+
+    def _completed(self, message: bytes) -> bytes:
+        """A reply with what the server does not know."""
         return message
 
     def _fault(self, message: bytes) -> dict[str, Any] | None:

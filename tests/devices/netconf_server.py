@@ -39,9 +39,24 @@ class Fault:
 
 
 @dataclass(frozen=True)
+class Flavour:
+    """What a server passes for."""
+
+    platform: str
+    """whose driver speaks with it"""
+
+    modules: tuple[str, ...]
+    yang: Path
+    relay: Path = HERE / "failing_relay.py"
+    factory: Path | None = None
+    """what is configured when it starts for the first time; None is nothing"""
+
+
+@dataclass(frozen=True)
 class NetconfServer:
     """A server that runs."""
 
+    flavour: Flavour
     directory: Path
     port: int
     proxy: FailingProxy
@@ -73,16 +88,8 @@ class NetconfServer:
         self.proxy.heal()
 
 
-@dataclass(frozen=True)
-class Flavour:
-    """What a server passes for."""
-
-    modules: tuple[str, ...]
-    yang: Path
-    relay: Path = HERE / "failing_relay.py"
-
-
 OPENCONFIG = Flavour(
+    "openconfig_netconf",
     (
         "openconfig-interfaces",
         "openconfig-if-ethernet",
@@ -92,14 +99,21 @@ OPENCONFIG = Flavour(
     ),
     LAB_YANG,
 )
-JUNOS = Flavour(("junos-switching",), HERE / "yang", HERE / "junos_relay.py")
+IEEE802 = Flavour(
+    "ietf_netconf",
+    ("iana-if-type", "ietf-interfaces", "ieee802-dot1q-bridge", "ieee802-dot1q-rstp-bridge"),
+    HERE / "yang",
+    HERE / "ieee802_relay.py",
+    HERE / "ieee802_factory.xml",
+)
+JUNOS = Flavour("junos", ("junos-switching",), HERE / "yang", HERE / "junos_relay.py")
 
 
 @contextmanager
 def netconf_server(
     directory: Path, flavour: Flavour = OPENCONFIG, *, with_startup: bool = False
 ) -> Iterator[NetconfServer]:
-    """A server with nothing configured, which ends with the block."""
+    """A server as it leaves the factory, which ends with the block."""
     (port,) = free_ports(1)
     subsystem = SUBSYSTEM.format(
         python=sys.executable,
@@ -114,7 +128,7 @@ def netconf_server(
         "--target=candidate",
         f"--port={port}",
         "--log-level=warn",
-        "--no-startup",
+        _startup(flavour, directory),
         f"--with-startup={str(with_startup).lower()}",
         f"--ncxserver-sockname={directory}/netconfd.sock",
         f"--modpath={flavour.yang}:{YUMA_YANG}",
@@ -126,6 +140,13 @@ def netconf_server(
         sshd(directory, port, subsystem),
         FailingProxy(port, directory / "proxy.sock") as proxy,
     ):
-        server = NetconfServer(directory, port, proxy)
+        server = NetconfServer(flavour, directory, port, proxy)
         server.disarm()
         yield server
+
+
+def _startup(flavour: Flavour, directory: Path) -> str:
+    """What netconfd shall start with: a copy, for it saves there."""
+    if flavour.factory is None:
+        return "--no-startup"
+    return f"--startup={shutil.copy(flavour.factory, directory)}"

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from lxml import etree
 
 from podwright.errors import DeviceError
 from podwright.switches import netconf, transaction
@@ -20,9 +21,16 @@ from podwright.switches.access import Access
 from podwright.switches.converge import converge
 from podwright.switches.driver import Driver, open_driver
 from podwright.switches.netconf import Session
-from podwright.switches.platforms import openconfig_netconf
-from podwright.switches.state import Port, SwitchState, difference
-from tests.devices.netconf_server import ROOT, Fault, NetconfServer, netconf_server
+from podwright.switches.state import Change, Port, SwitchState, difference
+from tests.devices.netconf_server import (
+    IEEE802,
+    OPENCONFIG,
+    ROOT,
+    Fault,
+    Flavour,
+    NetconfServer,
+    netconf_server,
+)
 from tests.devices.processes import eventually
 
 BEFORE = SwitchState({10: "management"}, {"swp1": Port("trunk", frozenset({10}), description="as it was")}, 4096)
@@ -32,28 +40,42 @@ AFTER = SwitchState(
 EDIT, TRIAL, CONFIRM = r"<nc:edit-config", r"<nc:confirmed", r"<nc:commit */>"
 
 
-def driver_of(access: Access) -> Driver:
-    return open_driver("openconfig_netconf", access)
+REJECTED = {"openconfig_netconf": "vlan-id", "ietf_netconf": "vid"}
+"""The leaf that an id of a VLAN is, by platform"""
+
+
+def driver_of(server: NetconfServer, access: Access | None = None) -> Driver:
+    return open_driver(server.flavour.platform, access or server.access)
+
+
+def payload_of(server: NetconfServer, change: Change) -> str:
+    """What makes a change of BEFORE, to a switch that was read."""
+    with closing(driver_of(server, server.direct)) as driver:
+        return driver.render(change, driver.read())
+
+
+@pytest.fixture(scope="module", params=[OPENCONFIG, IEEE802], ids=lambda flavour: flavour.platform)
+def started(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NetconfServer]:
+    with netconf_server(tmp_path_factory.mktemp(request.param.platform), request.param) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
-def observer(openconfig_server: NetconfServer) -> Iterator[Driver]:
+def observer(started: NetconfServer) -> Iterator[Driver]:
     """What shows how the switch is, past all that fails."""
-    with closing(driver_of(openconfig_server.direct)) as driver:
+    with closing(driver_of(started, started.direct)) as driver:
         yield driver
 
 
 @pytest.fixture
-def server(
-    openconfig_server: NetconfServer, observer: Driver, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[NetconfServer]:
+def server(started: NetconfServer, observer: Driver, monkeypatch: pytest.MonkeyPatch) -> Iterator[NetconfServer]:
     """A switch that is as BEFORE; one that is silent for two seconds is silent, and a trial lasts for six."""
     converge(observer, BEFORE)
     monkeypatch.setattr(netconf, "REPLY_TIMEOUT_S", 2)
     monkeypatch.setattr(transaction, "TRIAL_TIMEOUT_S", 6)
     monkeypatch.setattr(transaction, "PROBE_TIMEOUT_S", 0.5)
-    yield openconfig_server
-    openconfig_server.disarm()
+    yield started
+    started.disarm()
 
 
 DROPPED = "the switch ended the session; see whether the switch is up, and what its log says"
@@ -94,7 +116,7 @@ FAULTS = {
 def test_change_that_goes_wrong_never_was(
     server: NetconfServer, observer: Driver, faults: list[Fault], told: list[str]
 ) -> None:
-    with closing(driver_of(replace(server.access, probes=(server.proxy.host,)))) as driver:
+    with closing(driver_of(server, replace(server.access, probes=(server.proxy.host,)))) as driver:
         server.arm(*faults)
         with pytest.raises(DeviceError) as failure:
             converge(driver, AFTER)
@@ -118,7 +140,7 @@ def changes(driver: Driver) -> bool:
 
 
 def test_confirmation_whose_answer_is_lost_is_no_success(server: NetconfServer, observer: Driver) -> None:
-    with closing(driver_of(server.access)) as driver:
+    with closing(driver_of(server)) as driver:
         server.arm(Fault(CONFIRM, "reply", "cut"))
         with pytest.raises(DeviceError, match=UNKNOWN):
             converge(driver, AFTER)
@@ -129,7 +151,8 @@ def test_confirmation_whose_answer_is_lost_is_no_success(server: NetconfServer, 
 def test_session_that_is_lost_where_the_change_is_read_back_leaves_nothing(
     server: NetconfServer, observer: Driver
 ) -> None:
-    with closing(driver_of(server.access)) as driver:
+    with closing(driver_of(server)) as driver:
+        driver.read()
         server.arm(Fault("<nc:get-config", "request", "cut"))
         with pytest.raises(DeviceError, match=f"cannot read the running configuration: .*{TAKEN_BACK}"):
             driver.apply(difference(BEFORE, AFTER), BEFORE)
@@ -137,7 +160,7 @@ def test_session_that_is_lost_where_the_change_is_read_back_leaves_nothing(
 
 
 def test_reading_that_goes_wrong_is_told_and_the_next_works(server: NetconfServer) -> None:
-    with closing(driver_of(server.access)) as driver:
+    with closing(driver_of(server)) as driver:
         server.arm(Fault("<nc:get-config", "reply", "half"))
         with pytest.raises(DeviceError, match="cannot read the running configuration: the switch ended the session"):
             driver.read()
@@ -148,7 +171,7 @@ def test_host_that_did_not_answer_before_either_is_not_missed(server: NetconfSer
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         probes = (f"127.0.0.1:{unused.getsockname()[1]}", server.proxy.host)
-        with closing(driver_of(replace(server.access, probes=probes))) as driver:
+        with closing(driver_of(server, replace(server.access, probes=probes))) as driver:
             assert converge(driver, AFTER).observed == AFTER
 
 
@@ -164,7 +187,7 @@ def test_change_that_is_proved_too_late_is_taken_back(
 
     monkeypatch.setattr(Session, "probe", probe)
     with (
-        closing(driver_of(server.access)) as driver,
+        closing(driver_of(server)) as driver,
         pytest.raises(DeviceError, match="longer than the 1 s after which"),
     ):
         converge(driver, AFTER)
@@ -175,7 +198,7 @@ def test_change_that_nobody_confirms_is_taken_back(server: NetconfServer, observ
     session = Session(server.access)
     with closing(session):
         session.lock()
-        session.stage(driver_of(server.access).render(difference(BEFORE, AFTER), BEFORE))
+        session.stage(payload_of(server, difference(BEFORE, AFTER)))
         session.commit_on_trial(1)
         assert observer.read() == AFTER
         time.sleep(2.5)  # netconfd looks at its timers once it has had nothing to do for a second
@@ -195,7 +218,7 @@ from podwright.switches.state import SwitchState
 Session.confirm = lambda session: os.kill(os.getpid(), 9)
 access = Access("127.0.0.1", {server.port}, {server.access.user!r},
                 Path({str(server.access.key_file)!r}), Path({str(server.access.known_hosts_file)!r}))
-converge(open_driver("openconfig_netconf", access), SwitchState({{7: "doomed"}}))
+converge(open_driver({server.flavour.platform!r}, access), SwitchState({{7: "doomed"}}))
 """
     done = subprocess.run([sys.executable, "-c", body], cwd=ROOT, check=False, timeout=30)
     assert done.returncode == -signal.SIGKILL
@@ -203,7 +226,7 @@ converge(open_driver("openconfig_netconf", access), SwitchState({{7: "doomed"}})
 
 
 def test_lock_of_another_session_is_named(server: NetconfServer, observer: Driver) -> None:
-    with closing(Session(server.direct)) as other, closing(driver_of(server.access)) as driver:
+    with closing(Session(server.direct)) as other, closing(driver_of(server)) as driver:
         other.lock()
         with pytest.raises(DeviceError) as refusal:
             converge(driver, AFTER)
@@ -216,21 +239,21 @@ def test_lock_of_another_session_is_named(server: NetconfServer, observer: Drive
 
 
 def test_edit_that_the_switch_rejects_says_where(server: NetconfServer) -> None:
-    with closing(driver_of(server.access)) as driver:
+    with closing(driver_of(server)) as driver:
         with pytest.raises(DeviceError) as refusal:
             converge(driver, SwitchState({4095: "reserved"}))
         assert "cannot change the configuration: invalid-value" in str(refusal.value)
-        assert "vlan-id" in str(refusal.value)
+        assert REJECTED[server.flavour.platform] in str(refusal.value)
         assert "compare the switch's models and its log with what the driver sends it" in str(refusal.value)
         assert driver.read() == BEFORE
         assert converge(driver, AFTER).observed == AFTER
 
 
 def test_what_another_session_left_is_not_committed(server: NetconfServer) -> None:
-    payload = driver_of(server.access).render(difference(BEFORE, SwitchState({666: "left"})), BEFORE)
+    payload = payload_of(server, difference(BEFORE, SwitchState({666: "left"})))
     with closing(Session(server.direct)) as other:
         other.stage(payload)
-    with closing(driver_of(server.access)) as driver:
+    with closing(driver_of(server)) as driver:
         assert converge(driver, AFTER).observed == AFTER
 
 
@@ -238,15 +261,17 @@ def test_user_whom_the_switch_does_not_let_in_is_named(server: NetconfServer) ->
     stranger = server.directory / "host_key"
     told = f"the switch refuses {server.access.user} with the key {stranger}; let that user"
     with (
-        closing(driver_of(replace(server.access, key_file=stranger))) as driver,
+        closing(driver_of(server, replace(server.access, key_file=stranger))) as driver,
         pytest.raises(DeviceError, match=told),
     ):
         driver.read()
 
 
-def test_change_is_saved_where_startup_is_a_datastore_of_its_own(tmp_path: Path) -> None:
-    with netconf_server(tmp_path, with_startup=True) as server, closing(driver_of(server.access)) as driver:
-        converge(driver, AFTER)
+@pytest.mark.parametrize("flavour", [OPENCONFIG, IEEE802], ids=lambda flavour: flavour.platform)
+def test_change_is_saved_where_startup_is_a_datastore_of_its_own(flavour: Flavour, tmp_path: Path) -> None:
+    with netconf_server(tmp_path, flavour, with_startup=True) as server, closing(driver_of(server)) as driver:
+        assert converge(driver, AFTER).observed == AFTER
         with closing(Session(server.access)) as session:
-            startup = session._opened().get_config("startup").data_ele
-        assert openconfig_netconf.parse_data(startup) == AFTER
+            told = [session._opened().get_config(datastore).data_ele for datastore in ("running", "startup")]
+        running, startup = (etree.canonicalize(etree.tostring(data, encoding="unicode")) for data in told)
+        assert startup == running

@@ -12,7 +12,7 @@ from podwright.report import verdict
 from podwright.runner import ExitCode, Order, Run, run
 from podwright.switches.driver import open_driver
 from podwright.switches.state import SwitchState
-from tests.devices.netconf_server import Fault, NetconfServer, netconf_server
+from tests.devices.netconf_server import IEEE802, Fault, NetconfServer, netconf_server
 
 PLAY = """
 - name: Pod switches
@@ -20,18 +20,19 @@ PLAY = """
   gather_facts: false
   roles:
     - role: podwright.cloud.pod_switch
-      pod_switch_state: {platform: openconfig_netconf, port: "{{ port }}", switch: {vlans: {101: acme}, ports: {}}}
+      pod_switch_state: {platform: "{{ platform }}", port: "{{ port }}", switch: {vlans: {101: acme}, ports: {}}}
       pod_switch_probes: "{{ probes | default([]) }}"
 """
 
 
-def deploy(directory: Path, switches: dict[str, NetconfServer], **variables: object) -> Run:
+def deploy(directory: Path, switches: dict[str, NetconfServer], *, check: bool = False, **variables: object) -> Run:
     hosts = {
         name: {
             "ansible_host": "127.0.0.1",
             "ansible_user": server.access.user,
             "ansible_ssh_private_key_file": str(server.access.key_file),
             "ansible_ssh_common_args": f"-o UserKnownHostsFile={server.access.known_hosts_file}",
+            "platform": server.flavour.platform,
             "port": server.proxy.port,
         }
         for name, server in switches.items()
@@ -39,7 +40,7 @@ def deploy(directory: Path, switches: dict[str, NetconfServer], **variables: obj
     inventory, playbook = directory / "hosts.yml", directory / "play.yml"
     inventory.write_text(yaml.safe_dump({"all": {"hosts": hosts, "vars": variables}}))
     playbook.write_text(PLAY)
-    return run(Order(str(playbook), inventory))
+    return run(Order(str(playbook), inventory, check=check, diff=True))
 
 
 def seen(server: NetconfServer) -> SwitchState:
@@ -70,6 +71,19 @@ def test_one_switch_that_fails_stops_no_other_and_the_report_says_which(tmp_path
         again = deploy(tmp_path, switches, probes=[sw1.proxy.host])
         assert verdict(again) == "changed: sw1"
         assert seen(sw1).vlans == {101: "acme"}
+
+
+def test_switch_from_the_factory_is_told_in_few_lines_and_is_as_planned_after_that(tmp_path: Path) -> None:
+    """Each of its ports is in every VLAN there is."""
+    with netconf_server(tmp_path, IEEE802) as switch:
+        for check in (True, False):
+            result = deploy(tmp_path, {"sw1": switch}, check=check)
+            assert (result.exit_code, result.failures) == (ExitCode.CHANGED, [])
+            [difference] = result.differences
+            assert difference["before"].count("tagged: all\n") == 4
+            assert len(difference["before"].splitlines()) < 40
+            assert difference["after"] == "vlans:\n  101: acme\nports: {}\n"
+        assert deploy(tmp_path, {"sw1": switch}).exit_code == ExitCode.IN_SYNC
 
 
 def test_probes_that_are_none_are_refused_before_a_switch_is_touched(
