@@ -10,14 +10,20 @@ from podwright.proof.ownership import Ownership
 from podwright.proof.wiring import Point, Wiring
 from podwright.rendering.pod_switch import RUNNING_CONFIGURATION
 from podwright.switches.driver import find_platform
+from podwright.switches.platforms import has_vlan_table
+from podwright.switches.state import ALL_VLANS
+
+# IEEE 802.1Q-2018 8.8.2 and 9.6: the VLAN that no switch is told of.
+_ALWAYS_THERE = 1
 
 
 def pod_switch_wiring(device: Device, files: Mapping[str, str], ownership: Ownership) -> Wiring:
-    """Read a pod switch; a VLAN that it does not have passes no port."""
+    """Read a pod switch; a VLAN that it does not have passes no port, if it has a table of them."""
     del ownership  # nobody is attached to a pod switch itself
     assert isinstance(device.declared, PodSwitch)
-    state = find_platform(device.declared.platform).parse(files[RUNNING_CONFIGURATION])
-    present = frozenset(state.vlans or ())
+    platform = device.declared.platform
+    state = find_platform(platform).parse(files[RUNNING_CONFIGURATION])
+    present = frozenset({_ALWAYS_THERE, *(state.vlans or ())}) if has_vlan_table(platform) else ALL_VLANS
     wiring = Wiring()
     for name, port in (state.ports or {}).items():
         for vlan in sorted(port.tagged & present):

@@ -10,6 +10,9 @@ _OVER_SSH = frozenset({"eos", "ios", "linux", "nxos", "openvswitch", "sonic"})
 _WITH_SHARES = frozenset({"linux"})
 """The platforms that can keep a VLAN a share of the links that it is on (`Port.share`)."""
 
+_WITHOUT_VLAN_TABLE = frozenset({"ietf_netconf", "linux", "openvswitch"})
+"""The platforms whose ports carry what they list, also a VLAN that the switch has no word of elsewhere."""
+
 _WITHOUT_SPANNING_TREE = frozenset({"linux"})
 """The platforms that take part in no RSTP, so that their cables must make no loop."""
 
@@ -32,3 +35,8 @@ def platforms_with_shares() -> tuple[str, ...]:
 def has_spanning_tree(platform: str) -> bool:
     """Whether the switches of a platform run RSTP."""
     return platform not in _WITHOUT_SPANNING_TREE
+
+
+def has_vlan_table(platform: str) -> bool:
+    """Whether switches of a platform forward only frames of VLANs in a table of theirs, and of VLAN 1."""
+    return platform not in _WITHOUT_VLAN_TABLE

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from podwright.model.cloud import Cloud
 from podwright.proof.cloud import prove
 from podwright.switches.driver import find_platform
-from podwright.switches.platforms import platform_names
+from podwright.switches.platforms import has_vlan_table, platform_names
 from tests.unit.plan.clouds import (
     Declaration,
     lab_declaration,
@@ -20,6 +21,7 @@ from tests.unit.plan.test_properties import declarations
 from tests.unit.proof.configurations import (
     ROUNDS,
     Files,
+    carrying,
     findings,
     pinned,
     rendered,
@@ -39,19 +41,36 @@ def test_generated_clouds_prove_clean(declaration: Declaration) -> None:
 
 
 PORTS = {"eos": "Ethernet", "ios": "GigabitEthernet1/0/", "nxos": "Ethernet1/", "sonic": "Ethernet"}
-
-
 """What switches of a platform call their ports, before the number"""
 
 
-@pytest.mark.parametrize("platform", platform_names())
-def test_each_platform_says_the_same_in_its_own_syntax(platform: str) -> None:
+def rendered_on(platform: str) -> tuple[Cloud, Files]:
+    """The lab with switches of a platform in its first pod."""
     declaration = lab_declaration()
     zone, port = declaration["zones"]["east"], PORTS.get(platform, "swp")
     for switch in zone["pods"]["p1"]["pod_switches"].values():
         switch["platform"] = platform
     zone["cables"] = [[re.sub(r"(-sw\d:)swp", rf"\g<1>{port}", end) for end in cable] for cable in zone["cables"]]
-    cloud, files = rendered(declaration)
+    return rendered(declaration)
+
+
+@pytest.mark.parametrize("platform", platform_names())
+def test_vlan_that_a_switch_has_no_word_of_passes_where_there_is_no_table(platform: str) -> None:
+    """Somebody opens a VLAN on a port by hand, and gives it no name on the switch."""
+    cloud, files = rendered_on(platform)
+    module, port = find_platform(platform), PORTS.get(platform, "swp")
+    state = module.parse(files["east-p1-sw1"]["running-config"])
+    opened = with_port(f"{port}6", tagged=carrying(state, f"{port}6") | {666})(state)
+    files["east-p1-sw1"]["running-config"] = module.configuration(opened)
+    found = [finding.statement for finding in findings(cloud, files)]
+    open_port = f"east-p1-sw1 {port}6 VLAN 666 is open, and"
+    assert [text.startswith(open_port) for text in found] == ([] if has_vlan_table(platform) else [True])
+
+
+@pytest.mark.parametrize("platform", platform_names())
+def test_each_platform_says_the_same_in_its_own_syntax(platform: str) -> None:
+    cloud, files = rendered_on(platform)
+    port = PORTS.get(platform, "swp")
     assert findings(cloud, files) == []
     module = find_platform(platform)
     state = module.parse(files["east-p1-sw1"]["running-config"])
