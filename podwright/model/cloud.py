@@ -142,6 +142,8 @@ class PodSwitch(ManagedDevice):
     """the TCP port of its management protocol"""
     rack: Name | None = None
     """the rack whose hosts it is for, cabled once to each pod switch without a rack; left out, for the whole pod"""
+    carries: Literal["public", "private"] | None = None
+    """the pod's `public` network alone, or all others (`private`), in a pod with both kinds; left out, everything"""
 
     @model_validator(mode="before")
     @classmethod
@@ -251,9 +253,9 @@ class Pod(Declared):
     pod_switches: Mapping[Name, PodSwitch]
     """one pod switch, or a redundant pair; with `rack`, one or two for each rack, and one or two that join them"""
     storage_servers: Mapping[Name, StorageServer]
-    """the storage servers, each cabled once to every pod switch, of its rack where it has one"""
+    """the storage servers, each cabled once to every pod switch that carries storage, of its rack where it has one"""
     hypervisors: Mapping[Name, Hypervisor]
-    """the hypervisors, each cabled once to every pod switch, of its rack where it has one"""
+    """the hypervisors, each cabled once to every pod switch, public or private, of its rack where it has one"""
     console_ports: tuple[PortRange, ...] | None = None
     """the TCP ports of consoles, one for each machine and routing appliance of the pod: a list of ports and ranges"""
     limits: PodLimits = PodLimits()

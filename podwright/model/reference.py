@@ -53,6 +53,8 @@ What must hold beyond the keys:
 - The firewalls of a zone, or without any its zone switches, have one cable `upstream`, a host one to each pod switch of
   its pod, a firewall one to each zone switch; zone switches behind firewalls are joined. `management` ends at pod
   switches.
+- In a pod whose switches say what they carry, all do. Storage servers and `management` are cabled to private ones only,
+  and no cable joins a public and a private one.
   On Linux devices interfaces have at most 15 characters (netdevice(7)) and eth0 has no cable.
 - With `management_reached_through` a firewall has a cable to `management` and to `management:POD` of each pod, and the
   addresses right above those of the zone switches in the pods' management subnets. Where controllers stand, no two

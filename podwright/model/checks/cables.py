@@ -7,10 +7,11 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from podwright.model.checks.declaration import Declaration
-from podwright.model.cloud import Zone
+from podwright.model.cloud import Pod, Zone
 from podwright.model.document import Finding, KeyPath
+from podwright.model.fabrics import Fabric, fabric_of
 from podwright.model.fields import Cable, Port
-from podwright.model.racks import racks, switches_above, switches_in
+from podwright.model.racks import layer, racks, switches_above, switches_in
 from podwright.model.structure import alternative
 from podwright.model.views import edge
 
@@ -38,6 +39,8 @@ class _Device:
     kind: str
     pod: str | None
     path: KeyPath
+    carries: Fabric = None
+    """what a pod switch does"""
     rack: str | None = None
     has_racks: bool = False
     """whether its pod has"""
@@ -64,9 +67,9 @@ def _devices(zone_name: str, zone: Zone) -> dict[str, _Device]:
     ]
     for pod_name, pod in zone.pods.items():
         for kind in ("pod_switches", *_HOSTS):
-            path = (*base, "pods", pod_name, kind)
+            path, has_racks = (*base, "pods", pod_name, kind), bool(racks(pod))
             declared += [
-                (name, _Device(kind, pod_name, (*path, name), device.rack, bool(racks(pod))))
+                (name, _Device(kind, pod_name, (*path, name), getattr(device, "carries", None), device.rack, has_racks))
                 for name, device in getattr(pod, kind).items()
             ]
     found: dict[str, _Device] = {}
@@ -161,6 +164,9 @@ def _pairs(zone_name: str, zone: Zone, devices: dict[str, _Device]) -> Iterator[
         elif outside and known and known[0].rack is not None:
             remedy = f"{outside[0].device} ends at the pod switches without a rack: correct the other end"
             yield Finding(path, shown, "a cable of a pod switch that joins racks", remedy)
+        elif outside and known and known[0].carries == "public":
+            remedy = f"{outside[0].device} ends at the private pod switches: correct the other end"
+            yield Finding(path, shown, "a cable of a private pod switch", remedy)
         elif len(known) == 2 and (misfit := _unjoinable(*known)):
             yield Finding(path, shown, "a cable that a zone has", misfit)
 
@@ -180,8 +186,20 @@ def _unjoinable(a: _Device, b: _Device) -> str | None:
         return "a host is joined to the switches of its pod only: remove the cable or correct an end"
     if a.pod and b.pod and a.pod != b.pod:
         return "pods are joined by zone switches only (layer 3): remove the cable or correct an end"
+    if across := _unjoinable_fabrics(a, b):
+        return across
     if a.has_racks or b.has_racks:
         return _unjoinable_in_racks(a, b)
+    return None
+
+
+def _unjoinable_fabrics(a: _Device, b: _Device) -> str | None:
+    """What is wrong between two devices of which one is a public pod switch, that could be joined if it were not."""
+    carried, kinds = {a.carries, b.carries}, {a.kind, b.kind}
+    if carried == {"public", "private"}:
+        return "public and private pod switches are joined by no cable: remove it or correct an end"
+    if "public" in carried and "storage_servers" in kinds:
+        return "a storage server is joined to the private switches of its pod only: remove the cable or correct an end"
     return None
 
 
@@ -204,7 +222,8 @@ def _missing(
 ) -> Iterator[Finding]:
     """The edge of a zone has one cable upstream, a firewall one to each zone switch, a host one to each pod switch.
 
-    In a pod with racks, that is each of its rack, and those have one to each that joins the racks.
+    In a pod with racks, that is each of its rack, and those have one to each that joins the racks. Of pod switches that
+    are public or private, a storage server has one to each private one, and a pod switch to those that carry the same.
 
     The devices of `doubtful` cables (by index) may have what they seem to miss.
     """
@@ -225,10 +244,8 @@ def _missing(
 
 def _peers(name: str, device: _Device, zone: Zone) -> list[str]:
     """What a device must have exactly one cable to."""
-    if device.kind in _HOSTS and device.pod:
-        return switches_in(zone.pods[device.pod], device.rack)
-    if device.kind == "pod_switches" and device.pod:
-        return switches_above(zone.pods[device.pod], device.rack)
+    if device.pod is not None:
+        return _peers_in_pod(device, zone.pods[device.pod])
     peers = ["upstream"] if name in edge(zone) else []
     if device.kind == "firewalls":
         peers += sorted(zone.zone_switches)
@@ -238,3 +255,11 @@ def _peers(name: str, device: _Device, zone: Zone) -> list[str]:
         # Their pairs meet in the transit network, wherever a firewall's bond leads.
         peers += sorted(set(zone.zone_switches) - {name})
     return peers
+
+
+def _peers_in_pod(device: _Device, pod: Pod) -> list[str]:
+    if device.kind == "pod_switches":
+        return switches_above(pod, device.rack, device.carries)
+    if device.kind == "storage_servers":
+        return layer(pod, device.rack, fabric_of(pod, "storage"))
+    return switches_in(pod, device.rack)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
 from podwright.model.checks.declaration import Declaration, PlacedPod
 from podwright.model.document import Finding
+from podwright.model.fabrics import fabrics
 from podwright.model.fields import Cable
 from podwright.switches.platforms import has_spanning_tree
 
@@ -15,19 +16,20 @@ _EXPECTED = "a platform with RSTP, as a loop of cables needs"
 def check(declaration: Declaration) -> Iterator[Finding]:
     """The pod switches of each pod that run no spanning tree."""
     for pod in declaration.pods():
-        cables = _bridging_cables(pod)
-        for name, switch in pod.pod.pod_switches.items():
-            if switch.platform is not None and not has_spanning_tree(switch.platform):
-                yield from _loops(pod, name, switch.platform, cables)
+        for fabric in fabrics(pod.pod):
+            switches = {name: switch for name, switch in pod.pod.pod_switches.items() if switch.carries == fabric}
+            cables = _bridging_cables(pod, switches.keys())
+            for name, switch in switches.items():
+                if switch.platform is not None and not has_spanning_tree(switch.platform):
+                    yield from _loops(pod, name, switch.platform, cables)
 
 
-def _bridging_cables(pod: PlacedPod) -> list[Cable]:
-    """The cables of a pod between what forwards frames from one cable to another.
+def _bridging_cables(pod: PlacedPod, switches: Set[str]) -> list[Cable]:
+    """The cables of some of a pod's switches, which are a fabric, between what forwards frames from one to another.
 
-    Pod switches do, zone switches between their trunks to the pod, and whatever the management network is made of.
+    Pod switches do, zone switches between their trunks to the fabric, and whatever the management network is made of.
     Hosts do not: their uplinks are active-backup, one at a time.
     """
-    switches = pod.pod.pod_switches.keys()
     forwarding = switches | pod.zone.zone_switches.keys() | {"management"}
     return [cable for cable in pod.zone.cables if cable and _ends(cable) <= forwarding and _ends(cable) & switches]
 

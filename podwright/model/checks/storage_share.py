@@ -37,7 +37,7 @@ def _kept_by_switches(pod: PlacedPod) -> Iterator[Finding]:
     if pod.pod.networks.storage.guaranteed_by == "hypervisors":
         return
     for name, switch in pod.pod.pod_switches.items():
-        if switch.platform is not None and switch.platform not in able:
+        if switch.carries != "public" and switch.platform is not None and switch.platform not in able:
             at = dotted((*pod.path, "networks", "storage", "guaranteed_by"))
             remedy = f"write {at}: hypervisors, and pod switches keep nothing for storage, or remove link_mbit_s"
             expected = f"one that keeps storage's share ({listed(able)})"
