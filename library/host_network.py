@@ -8,9 +8,9 @@ module: host_network
 short_description: Give a Linux device its uplinks, VLAN segments, addresses and routes
 description:
   - Reads the device, compares it with O(network) and changes only what differs.
-  - The backend V(openvswitch) makes one bridge with a bond or trunk ports, the segments as fake bridges and the host's
-    interfaces as internal ports, all in one transaction of the database. The backend V(linux) makes a bond or a
-    VLAN-aware bridge, VLAN interfaces and bridges. Addresses, routes and the links of the backend V(linux) are files
+  - The backend V(openvswitch) makes a bridge for each bond, or for trunk ports, the segments as fake bridges and the
+    host's interfaces as internal ports, all in one transaction of the database. The backend V(linux) makes bonds or
+    VLAN-aware bridges, VLAN interfaces and bridges. Addresses, routes and the links of the backend V(linux) are files
     of systemd-networkd, so all of it comes back after a reboot.
   - What podwright made and O(network) does not name goes. What podwright did not make is never touched, nor is C(eth0).
 requirements:
@@ -46,6 +46,15 @@ options:
               vlan: {description: The VLAN., type: int, required: true}
               guaranteed_mbit_s: {description: What it keeps., type: int, required: true}
               link_mbit_s: {description: What a member carries., type: int, required: true}
+      public_uplinks:
+        description:
+          - A second bond like O(network.uplinks), where public pod switches are apart from private ones.
+          - A segment or an interface is on the bond that carries its VLAN. Nothing joins the two bonds, which with the
+            backend V(openvswitch) are on two bridges, and no VLAN may be on both.
+        type: dict
+        suboptions:
+          members: {description: Interfaces of the bond., type: list, elements: str, required: true}
+          tagged: {description: All VLANs that it carries., type: list, elements: int, required: true}
       trunks:
         description: Ports of VLAN-aware bridges, C({name:{tagged, bridge}}); the bridge is C(br0) where it is left out.
         type: dict
@@ -118,14 +127,17 @@ from ansible_collections.podwright.cloud.plugins.module_utils import difference,
 
 
 def main() -> None:
+    uplinks: dict[str, dict[str, Any]] = {
+        "members": {"type": "list", "elements": "str", "required": True},
+        "tagged": {"type": "list", "elements": "int", "required": True},
+    }
     options = {
         "backend": {"choices": ["linux", "openvswitch"], "default": "linux"},
         "datapath": {"choices": ["netdev", "system"], "default": "system"},
         "uplinks": {
             "type": "dict",
             "options": {
-                "members": {"type": "list", "elements": "str", "required": True},
-                "tagged": {"type": "list", "elements": "int", "required": True},
+                **uplinks,
                 "share": {
                     "type": "dict",
                     "options": {
@@ -134,6 +146,7 @@ def main() -> None:
                 },
             },
         },
+        "public_uplinks": {"type": "dict", "options": uplinks},
         "trunks": {"type": "dict", "default": {}},
         "spanning_tree": {"type": "dict", "options": {"priority": {"type": "int", "required": True}}},
         "segments": {"type": "dict", "default": {}},

@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.podwright.cloud.plugins.module_utils import managed_files, services
-from ansible_collections.podwright.cloud.plugins.module_utils.networkd_files import BRIDGE
+from ansible_collections.podwright.cloud.plugins.module_utils.uplinks import BRIDGE
 
 UNIT = "podwright-bond-announcements.service"
 UNIT_FILE = f"/etc/systemd/system/{UNIT}"

@@ -11,6 +11,7 @@ set, and null for what goes.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import Any
 
 from ansible_collections.podwright.cloud.plugins.module_utils import (
@@ -20,6 +21,7 @@ from ansible_collections.podwright.cloud.plugins.module_utils import (
     networkd_files,
     openvswitch,
     services,
+    uplinks,
 )
 from ansible_collections.podwright.cloud.plugins.module_utils.errors import DeviceError
 
@@ -34,6 +36,7 @@ _EMPTY: Network = {
     "backend": "linux",
     "datapath": "system",
     "uplinks": None,
+    "public_uplinks": None,
     "trunks": {},
     "spanning_tree": None,
     "segments": {},
@@ -62,11 +65,11 @@ def complete(network: Network) -> Network:
     """Fill in what `network` leaves out, and refuse what no host can have.
 
     Raises:
-        DeviceError: the management interface is in use, a name is too long, a VLAN is used twice, or one keeps a share
-            of links that do not carry it, or all of them.
+        DeviceError: the management interface is in use, a name is too long, a port or a VLAN is in both bonds, a VLAN
+            is used twice, or one keeps a share of links that do not carry it, or all of them.
     """
     result = {**_EMPTY, **{key: value for key, value in network.items() if value is not None}}
-    ports = [*(result["uplinks"] or {"members": []})["members"], *result["trunks"], *result["routed_ports"]]
+    ports = [*uplinks.members(result), *result["trunks"], *result["routed_ports"]]
     if MANAGEMENT_INTERFACE in ports:
         raise DeviceError(
             f"network: {MANAGEMENT_INTERFACE} is the management interface and never touched; cable another port"
@@ -74,6 +77,7 @@ def complete(network: Network) -> Network:
     for name in [*ports, *result["segments"], *result["interfaces"]]:
         if not 1 <= len(name) <= 15 or "/" in name:
             raise DeviceError(f"network: {name!r} is no interface name; give 1 to 15 characters (ip-link(8))")
+    _refuse_joined_bonds(result)
     _refuse_shared_vlans(result)
     _refuse_share(result["uplinks"] or {})
     return result
@@ -92,7 +96,7 @@ def plan(current: State, network: Network) -> Changes:
 
 
 def surplus_segments(current: State, network: Network) -> dict[str, dict[str, Any]]:
-    """Give the segments that are there and that `network` does not name: `{name: {vlan, description, occupants}}`."""
+    """Give the segments that are there and not in `network`: `{name: {vlan, on, description, occupants}}`."""
     there = dict(networkd.segments(current["networkd"]))
     if "openvswitch" in current:
         there.update(openvswitch.segments(current["openvswitch"]))
@@ -100,15 +104,20 @@ def surplus_segments(current: State, network: Network) -> dict[str, dict[str, An
 
 
 def keep(segments: dict[str, dict[str, Any]], network: Network) -> Network:
-    """Give `network` with `segments`, and their VLANs on the uplinks, left as they are."""
+    """Give `network` with `segments`, and their VLANs on the uplinks, left as they are.
+
+    One on uplinks that shall go moves to those that are left.
+    """
     kept = {
         name: {"vlan": segment["vlan"], "description": segment["description"]} for name, segment in segments.items()
     }
-    uplinks = network["uplinks"]
-    if uplinks:
-        vlans = {segment["vlan"] for segment in kept.values()}
-        uplinks = {**uplinks, "tagged": sorted({*uplinks["tagged"], *vlans})}
-    return {**network, "uplinks": uplinks, "segments": {**network["segments"], **kept}}
+    result = {**network, "segments": {**network["segments"], **kept}}
+    there = uplinks.bonds(network)
+    for segment in segments.values() if there else ():
+        bond = next((bond for bond in there if segment["on"] in (bond.name, bond.bridge)), there[0])
+        tagged = sorted({*result[bond.key]["tagged"], segment["vlan"]})
+        result[bond.key] = {**result[bond.key], "tagged": tagged}
+    return result
 
 
 def apply(changes: Changes, network: Network) -> None:
@@ -134,6 +143,16 @@ def _units(network: Network) -> list[str]:
     return [networkd.UNIT, *([openvswitch.UNIT] if network["backend"] == "openvswitch" else [])]
 
 
+def _refuse_joined_bonds(network: Network) -> None:
+    for key, what in (("members", "port"), ("tagged", "VLAN")):
+        shared = Counter(each for bond in uplinks.bonds(network) for each in set(network[bond.key][key]))
+        for each in sorted(each for each, count in shared.items() if count > 1):
+            raise DeviceError(
+                f"network: {what} {each} is in both uplinks and public_uplinks, which nothing may join; "
+                "leave it to one of them"
+            )
+
+
 def _refuse_shared_vlans(network: Network) -> None:
     users: dict[int, str] = {}
     for name, item in [*network["segments"].items(), *network["interfaces"].items()]:
@@ -145,12 +164,12 @@ def _refuse_shared_vlans(network: Network) -> None:
             )
 
 
-def _refuse_share(uplinks: dict[str, Any]) -> None:
-    share = uplinks.get("share")
+def _refuse_share(bond: dict[str, Any]) -> None:
+    share = bond.get("share")
     if not share:
         return
     vlan, kept, link = share["vlan"], share["guaranteed_mbit_s"], share["link_mbit_s"]
-    if vlan not in uplinks["tagged"]:
+    if vlan not in bond["tagged"]:
         raise DeviceError(
             f"network.uplinks.share: VLAN {vlan} is not one of uplinks.tagged; add it there, or take the share away"
         )

@@ -117,10 +117,11 @@ def plan(current: State, wanted: State) -> dict[str, Any]:
 
 
 def segments(current: State) -> dict[str, dict[str, Any]]:
-    """Give the segments that are there: `{name: {vlan, description, occupants}}`."""
+    """Give the segments that are there: `{name: {vlan, on, description, occupants}}`, each `on` a bond or a bridge."""
     return {
         link["master"]: {
             "vlan": link["vlan"],
+            "on": link["over"],
             "description": _description(current["files"].get(f"{PREFIX}{link['master']}.netdev", "")),
             "occupants": current["occupants"].get(link["master"], []),
         }
@@ -166,19 +167,28 @@ def apply(changes: dict[str, Any]) -> None:
         return
     with change_marker.under_way(_PART):
         current = read()
-        gone = [
-            name
-            for part, fixed in (("links", ("kind", "vlan", "over")), ("tunnels", ("vni", "local")))
-            for name, wanted in changes.get(part, {}).items()
-            if _must_go(current[part].get(name), wanted, fixed)
-        ]
-        if gone:
+        if gone := to_delete(changes, current):
             services.run("networkctl", "delete", *gone)
         left = read()
         _take_off_vlans(changes.get("vlans", {}), left)
         _take_off_peers(changes.get("tunnels", {}), left)
         managed_files.write({f"{DIRECTORY}/{name}": text for name, text in changes.get("files", {}).items()})
         _bring_in_force(changes, current)
+
+
+def to_delete(changes: dict[str, Any], current: State) -> list[str]:
+    """Name the live links that have to be deleted for `changes`.
+
+    Those on a bond or bridge that goes, too, are not among them: the kernel takes them away with it, and networkctl,
+    which deletes in any order, fails for a link that is no more.
+    """
+    gone = [
+        name
+        for part, fixed in (("links", ("kind", "vlan", "over")), ("tunnels", ("vni", "local")))
+        for name, wanted in changes.get(part, {}).items()
+        if _must_go(current[part].get(name), wanted, fixed)
+    ]
+    return [name for name in gone if current["links"].get(name, {}).get("over") not in gone]
 
 
 def _bring_in_force(changes: dict[str, Any], current: State) -> None:

@@ -1,7 +1,7 @@
 """What systemd-networkd has to be told so that a host has its network (systemd.network(5), systemd.netdev(5)).
 
 With Open vSwitch these are addresses, routes and tunnels. The backend `linux` makes
-the other links here too: a bond or VLAN-aware bridges (of the trunks), and on them one
+the other links here too: bonds or VLAN-aware bridges (of the trunks), and on them one
 VLAN interface per segment (in a bridge of its own) and per address of the host.
 
 A tunnel (VXLAN, RFC 7348) is one more port of its segment. It and the segment's VLAN
@@ -16,12 +16,11 @@ from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
 
 from ansible_collections.podwright.cloud.plugins.module_utils.errors import DeviceError
+from ansible_collections.podwright.cloud.plugins.module_utils.uplinks import BRIDGE, bond_of, bonds, members
 
 DIRECTORY = "/etc/systemd/network"
 PREFIX = "50-podwright-"
 HEADER = "# Written by podwright; a change made here does not last.\n"
-BOND = "bond0"
-BRIDGE = "br0"
 
 # Frames for nobody known go to every hypervisor that has the segment (RFC 7348 section 4.2, without multicast).
 EVERYBODY = "00:00:00:00:00:00"
@@ -81,21 +80,21 @@ def sections_text(sections: list[Section]) -> str:
 
 def _port_files(network: Network) -> Iterator[tuple[str, str]]:
     """Bring up the ports that Open vSwitch forwards on, and give the host its addresses."""
-    for name in [*_members(network), *network["trunks"]]:
+    for name in [*members(network), *network["trunks"]]:
         yield _network_file(name)
     yield from _tunnel_files(network)
     yield from _address_files(network)
 
 
 def _linux_files(network: Network) -> Iterator[tuple[str, str]]:
-    if network["uplinks"]:
-        yield _netdev_file(BOND, "bond", ("Bond", [("Mode", "active-backup"), ("MIIMonitorSec", "100ms")]))
-        yield _network_file(BOND, network_options=_stacked(network, BOND), ready=True)
-        for name in _members(network):
-            yield _network_file(name, network_options=[("Bond", BOND)])
+    for bond in bonds(network):
+        yield _netdev_file(bond.name, "bond", ("Bond", [("Mode", "active-backup"), ("MIIMonitorSec", "100ms")]))
+        yield _network_file(bond.name, network_options=_stacked(network, bond.name), ready=True)
+        for name in network[bond.key]["members"]:
+            yield _network_file(name, network_options=[("Bond", bond.name)])
     yield from _trunk_files(network)
     for name, segment in network["segments"].items():
-        leg = vlan_link(_parent(network), segment["vlan"])
+        leg = vlan_link(_parent(network, segment), segment["vlan"])
         # A tenant's multicast is the tenant's: without a querier, snooping would lose it.
         options: list[Option] = [("STP", "no"), ("MulticastSnooping", "no")]
         yield _netdev_file(name, "bridge", ("Bridge", options), description=segment.get("description"))
@@ -166,17 +165,17 @@ def _routes_by_interface(network: Network) -> dict[str, list[dict[str, Any]]]:
 
 
 def _links(network: Network) -> Iterator[tuple[str, dict[str, Any]]]:
-    parent = _parent(network)
-    if network["uplinks"]:
-        yield BOND, _link("bond")
+    for bond in bonds(network):
+        yield bond.name, _link("bond")
+        for name in network[bond.key]["members"]:
+            yield name, _link(None, master=bond.name)
     for name in _bridges(network):
         yield name, _link("bridge")
-    for name in _members(network):
-        yield name, _link(None, master=BOND)
     for name, trunk in network["trunks"].items():
         yield name, _link(None, master=bridge_of(trunk))
     for name, segment in network["segments"].items():
         yield name, _link("bridge")
+        parent = _parent(network, segment)
         leg = _link("vlan", vlan=segment["vlan"], over=parent, master=name)
         yield vlan_link(parent, segment["vlan"]), leg | (ISOLATED if "tunnel" in segment else {})
     for name, interface in network["interfaces"].items():
@@ -203,24 +202,21 @@ def _link(
 
 def _stacked(network: Network, parent: str) -> list[Option]:
     """The VLAN interfaces on a bond or bridge."""
-    legs = [
-        vlan_link(parent, segment["vlan"]) for segment in network["segments"].values() if _parent(network) == parent
-    ]
+    segments = network["segments"].values()
+    legs = [vlan_link(parent, segment["vlan"]) for segment in segments if _parent(network, segment) == parent]
     own = [name for name, interface in network["interfaces"].items() if _parent(network, interface) == parent]
     return [("VLAN", name) for name in sorted([*legs, *own])]
 
 
-def _parent(network: Network, interface: dict[str, Any] | None = None) -> str:
-    return BOND if network["uplinks"] else bridge_of(interface or {})
+def _parent(network: Network, item: dict[str, Any]) -> str:
+    """Name the bond or bridge that a segment or an interface is on."""
+    bond = bond_of(network, item["vlan"])
+    return bond.name if bond else bridge_of(item)
 
 
 def _bridges(network: Network) -> list[str]:
     """Name the VLAN-aware bridges, each a spanning tree of its own."""
     return sorted({bridge_of(trunk) for trunk in network["trunks"].values()})
-
-
-def _members(network: Network) -> list[str]:
-    return sorted(network["uplinks"]["members"]) if network["uplinks"] else []
 
 
 def _netdev_file(name: str, kind: str, section: Section, *, description: str | None = None) -> tuple[str, str]:

@@ -1,9 +1,9 @@
-"""The bridges, bond, trunks, segments and VLAN interfaces of a host, in Open vSwitch.
+"""The bridges, bonds, trunks, segments and VLAN interfaces of a host, in Open vSwitch.
 
 A state is `{bridges, ports, foreign, occupants}`: `bridges` are `{name: {datapath,
 spanning_tree}}`, `ports` those on them that carry podwright's mark, `foreign` names
 everything else in the database, `occupants` are the foreign ports with a live
-device per VLAN of br0 (a segment is a VLAN; `ovs-vsctl(8)`, "fake bridge").
+device per VLAN of these bridges (a segment is a VLAN; `ovs-vsctl(8)`, "fake bridge").
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any
 
 from ansible_collections.podwright.cloud.plugins.module_utils import ovsdb
 from ansible_collections.podwright.cloud.plugins.module_utils.errors import DeviceError
-from ansible_collections.podwright.cloud.plugins.module_utils.networkd_files import BRIDGE, bridge_of, tunnel_link
+from ansible_collections.podwright.cloud.plugins.module_utils.networkd_files import bridge_of, tunnel_link
+from ansible_collections.podwright.cloud.plugins.module_utils.uplinks import bond_of, bonds
 
 UNIT = "openvswitch-switch.service"
-BOND = "bond0"
 MARK = "podwright"
 
 # A trunk without VLANs would carry all of them (ovs-vswitchd.conf.db(5), Port.trunks); 4095 is
@@ -85,7 +85,7 @@ def parse(rows: dict[str, list[ovsdb.Row]]) -> State:
         "bridges": {name: _bridge_state(row) for name, row in sorted(bridges.items())},
         "ports": {row["name"]: _port_state(row, interfaces, bridge_names[row["_uuid"]], queues) for row in marked},
         "foreign": sorted(_names(foreign, interfaces)),
-        "occupants": _occupants([row for row in foreign if bridge_names.get(row["_uuid"]) == BRIDGE], interfaces),
+        "occupants": _occupants([row for row in foreign if row["_uuid"] in bridge_names], interfaces),
     }
 
 
@@ -110,10 +110,11 @@ def plan(current: State, wanted: State) -> dict[str, Any]:
 
 
 def segments(current: State) -> dict[str, dict[str, Any]]:
-    """Give the segments that are there: `{name: {vlan, description, occupants}}`."""
+    """Give the segments that are there: `{name: {vlan, on, description, occupants}}`, each `on` a bridge."""
     return {
         name: {
             "vlan": port["tag"],
+            "on": port["bridge"],
             "description": port["purpose"],
             "occupants": current["occupants"].get(port["tag"], []),
         }
@@ -158,24 +159,31 @@ def _differing(current: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any
 
 
 def _wanted_ports(network: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    uplinks = network["uplinks"]
-    tunnels = {name: segment["tunnel"] for name, segment in network["segments"].items() if "tunnel" in segment}
-    if uplinks:
-        port = _port("trunk", "uplinks", members=sorted(uplinks["members"]), trunks=_trunks(uplinks))
-        yield BOND, port | (PROTECTED if tunnels else {}) | (QUEUES_LEFT_ALONE if uplinks.get("share") else {})
+    tunnels = {name: segment for name, segment in network["segments"].items() if "tunnel" in segment}
+    with_tunnels = {_bridge(network, segment) for segment in tunnels.values()}
+    for bond in bonds(network):
+        uplinks = network[bond.key]
+        purpose = bond.key.replace("_", " ")
+        port = _port("trunk", purpose, bond.bridge, members=sorted(uplinks["members"]), trunks=_trunks(uplinks))
+        port |= PROTECTED if bond.bridge in with_tunnels else {}
+        yield bond.name, port | (QUEUES_LEFT_ALONE if uplinks.get("share") else {})
     for name, trunk in network["trunks"].items():
         yield name, _port("trunk", "trunk", bridge_of(trunk), members=[name], trunks=_trunks(trunk))
     for name, segment in network["segments"].items():
-        yield name, _port("segment", segment.get("description") or "segment", members=[name], tag=segment["vlan"])
-    for name, tunnel in tunnels.items():
-        link = tunnel_link(tunnel["vni"])
-        yield (
-            link,
-            _port("tunnel", f"{name} in other pods", members=[link], tag=network["segments"][name]["vlan"]) | PROTECTED,
-        )
+        purpose, bridge = segment.get("description") or "segment", _bridge(network, segment)
+        yield name, _port("segment", purpose, bridge, members=[name], tag=segment["vlan"])
+    for name, segment in tunnels.items():
+        link, bridge = tunnel_link(segment["tunnel"]["vni"]), _bridge(network, segment)
+        yield link, _port("tunnel", f"{name} in other pods", bridge, members=[link], tag=segment["vlan"]) | PROTECTED
     for name, interface in network["interfaces"].items():
-        purpose = interface.get("description") or "interface"
-        yield name, _port("interface", purpose, bridge_of(interface), members=[name], tag=interface["vlan"])
+        purpose, bridge = interface.get("description") or "interface", _bridge(network, interface)
+        yield name, _port("interface", purpose, bridge, members=[name], tag=interface["vlan"])
+
+
+def _bridge(network: dict[str, Any], item: dict[str, Any]) -> str:
+    """Name the bridge of a segment or an interface: that of the bond with its VLAN, where there are bonds."""
+    bond = bond_of(network, item["vlan"])
+    return bond.bridge if bond else bridge_of(item)
 
 
 def _trunks(trunk: dict[str, Any]) -> list[int]:
@@ -185,7 +193,7 @@ def _trunks(trunk: dict[str, Any]) -> list[int]:
 def _port(
     kind: str,
     purpose: str,
-    bridge: str = BRIDGE,
+    bridge: str,
     *,
     members: list[str],
     tag: int | None = None,

@@ -19,6 +19,7 @@ Nic = dict[str, Any]
 
 _INTERFACES = Path("/sys/class/net")
 _POLL_S = 0.1
+_PLACES = {"Bridge": ["name", "ports"], "Port": ["name", "tag", "fake_bridge"]}
 
 
 def wanted(nics: Iterable[Nic]) -> dict[str, str]:
@@ -33,7 +34,8 @@ def plugged(nics: Iterable[Nic]) -> dict[str, str]:
         DeviceError: Open vSwitch does not answer.
     """
     nics = list(nics)
-    switched = _switched() if any(nic["virtualport"] == "openvswitch" for nic in nics) else {}
+    is_switched = any(nic["virtualport"] == "openvswitch" for nic in nics)
+    switched = switched_by(ovsdb.select(_PLACES)) if is_switched else {}
     found = {nic["device"]: _bridge(nic, switched) for nic in nics}
     return {device: bridge for device, bridge in found.items() if bridge}
 
@@ -131,12 +133,17 @@ def _unplug(nic: Nic) -> None:
         services.run("ovs-vsctl", "--", "--if-exists", "destroy", table, *rows)
 
 
-def _switched() -> dict[str, str]:
-    """{port of Open vSwitch: its bridge}; a segment is a bridge that is a port itself, and all of one tag are in it."""
-    ports = ovsdb.select({"Port": ["name", "tag", "fake_bridge"]})["Port"]
-    tags = {port["name"]: next(iter(ovsdb.as_set(port["tag"])), None) for port in ports}
-    bridges = {tags[port["name"]]: port["name"] for port in ports if port["fake_bridge"]}
-    return {name: bridges.get(tag, f"VLAN {tag}") for name, tag in tags.items()}
+def switched_by(rows: dict[str, list[ovsdb.Row]]) -> dict[str, str]:
+    """Find where ports of Open vSwitch are: {port: bridge}.
+
+    A segment is a bridge that is a port of another one itself, and all of that one with its tag are in it.
+    """
+    within = {uuid: bridge["name"] for bridge in rows["Bridge"] for uuid in ovsdb.as_set(bridge["ports"])}
+    places = {
+        port["name"]: (within.get(port["_uuid"]), next(iter(ovsdb.as_set(port["tag"])), None)) for port in rows["Port"]
+    }
+    segments = {places[port["name"]]: port["name"] for port in rows["Port"] if port["fake_bridge"]}
+    return {name: segments.get(place, f"VLAN {place[1]} of {place[0]}") for name, place in places.items()}
 
 
 def _bridge(nic: Nic, switched: dict[str, str]) -> str | None:

@@ -127,6 +127,19 @@ def test_networkd_reads_which_vlans_the_trunks_carry() -> None:
     assert state["vlans"][vlans[0]["ifname"]] == ["10", "30", "1 PVID Egress Untagged"]
 
 
+@pytest.mark.parametrize(
+    ("wants", "deleted"),
+    [
+        ("hypervisor-linux", ["bond1", "infra10", "infra30", "vlan40", "bond0.10", "vxlan5001"]),
+        ("zone-switch-linux", ["bond0", "bond1", "guest101", "infra10", "infra30", "vxlan5001"]),
+    ],
+)
+def test_links_that_go_with_others_are_not_deleted_twice(wants: str, deleted: list[str]) -> None:
+    current = state_of(network("hypervisor-with-public-uplinks-linux", {}))["networkd"]
+    changes = networkd.plan(current, networkd_files.wanted(host_network.complete(NETWORKS[wants])))
+    assert sorted(networkd.to_delete(changes, current)) == sorted(deleted)
+
+
 def test_a_run_that_ends_before_networkd_is_told_is_made_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(change_marker, "DIRECTORY", str(tmp_path / "markers"))
     monkeypatch.setattr(networkd, "DIRECTORY", str(tmp_path / "network"))
