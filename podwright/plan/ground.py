@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from podwright.allocation.leases import Leases
-from podwright.model.cloud import Cloud, Pod, Zone
+from podwright.model.cloud import Cloud, Pod, PodSwitch, Zone
+from podwright.model.fabrics import Fabric
 from podwright.model.fields import Port
 from podwright.model.natural_order import natural
 from podwright.model.views import Device, DeviceKind, Domain, devices, domains
@@ -23,6 +24,8 @@ class Link(NamedTuple):
     far_kind: DeviceKind | None
     """None for a network that is not ours"""
     far_pod: str | None
+    fabric: Fabric
+    """the one of its pod that it is in"""
 
 
 @dataclass(frozen=True)
@@ -79,11 +82,17 @@ def _links(cloud: Cloud, known: Mapping[str, Device]) -> dict[str, list[Link]]:
     for near, far in _cable_ends(cloud):
         if near.name is not None and near.device in known:
             there = known.get(far.device)
-            link = Link(near.name, far, there and there.kind, there and there.pod)
+            fabric = _fabric(known[near.device], there)
+            link = Link(near.name, far, there and there.kind, there and there.pod, fabric)
             links[near.device].append(link)
     for of_device in links.values():
         of_device.sort(key=lambda link: natural(link.port))
     return links
+
+
+def _fabric(*ends: Device | None) -> Fabric:
+    """What a pod switch at one of the ends carries; at both ends they carry the same."""
+    return next((end.declared.carries for end in ends if end and isinstance(end.declared, PodSwitch)), None)
 
 
 def _cable_ends(cloud: Cloud) -> Iterator[tuple[Port, Port]]:

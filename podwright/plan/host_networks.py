@@ -7,11 +7,12 @@ from ipaddress import IPv4Address
 from podwright.model.cloud import Hypervisor, Network, Pod, StorageServer, Zone
 from podwright.model.devices import LinuxDevice
 from podwright.model.edge import Transit
+from podwright.model.fabrics import Fabric, fabric_of, fabrics, vlans_of
 from podwright.model.storage_share import StorageShare, storage_share
 from podwright.model.views import Device, routed
 from podwright.plan import names
 from podwright.plan.ground import Ground, Link
-from podwright.plan.state import HostNetwork, Route, Segment, Share, VlanInterface
+from podwright.plan.state import HostNetwork, Route, Segment, Share, Uplinks, VlanInterface
 from podwright.plan.trunks import carried, needed_by
 from podwright.plan.tunnels import needs_tunnels, tunnel, tunnel_routes
 
@@ -30,12 +31,15 @@ def storage_server_network(ground: Ground, device: Device) -> HostNetwork:
 def hypervisor_network(ground: Ground, device: Device) -> HostNetwork:
     """The same, a segment for each network that a domain is in, and ways to the other pods that those are in.
 
-    Its uplinks are where guests and storage meet; storage servers' carry nothing else.
+    Its uplinks are where guests and storage meet; storage servers' carry nothing else. To public pod switches it has a
+    bond of its own.
     """
     network = _host_network(ground, device)
     share = storage_share(ground.pod_of(device))
     if share is not None and network["uplinks"] is not None:
         network["uplinks"]["share"] = share_of_links(share)
+    if "public" in fabrics(ground.pod_of(device)):
+        network["public_uplinks"] = _uplinks(ground, device, "public")
     network["segments"] = _segments(ground, device)
     declared, tunnels = device.declared, ground.pod_of(device).networks.tunnel
     if tunnels and needs_tunnels(ground, device):
@@ -52,15 +56,18 @@ def hypervisor_network(ground: Ground, device: Device) -> HostNetwork:
 def zone_switch_network(ground: Ground, device: Device) -> HostNetwork:
     """Trunks to the pods with an address in each routed network, and a port to the provider.
 
-    Each pod has a bridge, and so a spanning tree, of its own: RSTP knows no VLANs, and in a tree over several pods it
-    could block a link that a VLAN of just one pod has to use (IEEE 802.1Q-2018 13.4).
+    Each fabric of a pod has a bridge, and so a spanning tree, of its own: RSTP knows no VLANs, and in a tree over
+    several it could block a link that a VLAN of just one has to use (IEEE 802.1Q-2018 13.4).
     """
     zone = ground.zone_of(device)
     rank = zone_switch_rank(zone, device.name)
     upstream = upstream_port(ground, device)
     network = empty_network(device)
     network["trunks"] = {
-        link.port: {"tagged": carried(ground, device, link), "bridge": _pod_bridge(zone.pods[link.far_pod])}
+        link.port: {
+            "tagged": carried(ground, device, link),
+            "bridge": _pod_bridge(zone.pods[link.far_pod], link.fabric),
+        }
         for link in ground.links[device.name]
         if link.far_pod is not None
     }
@@ -72,9 +79,9 @@ def zone_switch_network(ground: Ground, device: Device) -> HostNetwork:
         }
     network["spanning_tree"] = {"priority": _ZONE_SWITCH_PRIORITY}
     network["interfaces"] = {
-        names.vlan_interface(declared.vlan): _own_interface(declared, description, rank, _pod_bridge(pod))
+        names.vlan_interface(declared.vlan): _own_interface(pod, purpose, declared, rank)
         for pod in zone.pods.values()
-        for description, declared in routed(pod.networks).items()
+        for purpose, declared in routed(pod.networks).items()
     }
     if zone.transit is not None:
         transit = transit_interface(zone.transit, zone.transit.zone_switch_address, rank)
@@ -133,10 +140,10 @@ def share_of_links(share: StorageShare) -> Share:
 
 def _host_network(ground: Ground, device: Device) -> HostNetwork:
     assert isinstance(device.declared, StorageServer | Hypervisor)
-    storage = ground.pod_of(device).networks.storage
-    members = [link.port for link in ground.links[device.name] if link.far_kind == "pod_switch"]
+    pod = ground.pod_of(device)
+    storage = pod.networks.storage
     network = empty_network(device)
-    network["uplinks"] = {"members": members, "tagged": sorted(needed_by(ground, device))}
+    network["uplinks"] = _uplinks(ground, device, fabric_of(pod, "storage"))
     network["interfaces"] = {
         names.vlan_interface(storage.vlan): {
             "vlan": storage.vlan,
@@ -145,6 +152,15 @@ def _host_network(ground: Ground, device: Device) -> HostNetwork:
         }
     }
     return network
+
+
+def _uplinks(ground: Ground, device: Device, fabric: Fabric) -> Uplinks:
+    """The bond of a host to the pod switches of a fabric."""
+    links = [link for link in ground.links[device.name] if link.far_kind == "pod_switch"]
+    return {
+        "members": [link.port for link in links if link.fabric == fabric],
+        "tagged": sorted(vlans_of(ground.pod_of(device), fabric, needed_by(ground, device))),
+    }
 
 
 def empty_network(device: Device) -> HostNetwork:
@@ -180,15 +196,17 @@ def _segments(ground: Ground, device: Device) -> dict[str, Segment]:
     return segments
 
 
-def _pod_bridge(pod: Pod) -> str:
+def _pod_bridge(pod: Pod, fabric: Fabric) -> str:
+    if fabric == "public":
+        return names.public_bridge(pod.networks.public.vlan)
     return names.pod_bridge(pod.networks.management.vlan)
 
 
-def _own_interface(network: Network, description: str, rank: int, bridge: str) -> VlanInterface:
+def _own_interface(pod: Pod, purpose: str, network: Network, rank: int) -> VlanInterface:
     assert network.gateway is not None
     return {
         "vlan": network.vlan,
         "addresses": [f"{own_address(network.gateway, rank)}/{network.subnet.prefixlen}"],
-        "description": description,
-        "bridge": bridge,
+        "description": purpose,
+        "bridge": _pod_bridge(pod, fabric_of(pod, purpose)),
     }

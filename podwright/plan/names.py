@@ -30,6 +30,11 @@ def pod_bridge(management_vlan: int) -> str:
     return f"pod{management_vlan}"
 
 
+def public_bridge(public_vlan: int) -> str:
+    """The one for the pod's public pod switches, where it has such: 10 characters at most."""
+    return f"public{public_vlan}"
+
+
 TRANSIT_BRIDGE = "transit"
 """The bridge of a zone switch for the firewalls."""
 

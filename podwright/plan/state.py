@@ -58,7 +58,7 @@ class Uplinks(TypedDict):
 
 
 class Trunk(TypedDict):
-    """A port of a zone switch to a pod switch, on the bridge for the pod."""
+    """A port of a zone switch to a pod switch, on the bridge for the pod, or for the fabric where the pod has two."""
 
     tagged: list[int]
     bridge: str
@@ -110,6 +110,7 @@ class HostNetwork(TypedDict):
     backend: Literal["linux", "openvswitch"]
     datapath: NotRequired[Literal["netdev", "system"]]
     uplinks: Uplinks | None
+    public_uplinks: NotRequired[Uplinks]
     trunks: dict[str, Trunk]
     spanning_tree: SpanningTree | None
     segments: dict[str, Segment]

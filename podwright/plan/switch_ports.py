@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from podwright.model.cloud import PodSwitch
-from podwright.model.racks import switches_in
+from podwright.model.racks import layer
 from podwright.model.storage_share import share_on_switches
 from podwright.model.views import Device, infrastructure
 from podwright.plan import names
 from podwright.plan.ground import Ground, Link
 from podwright.plan.host_networks import share_of_links
 from podwright.plan.state import PodSwitchState, Switch, SwitchPort
-from podwright.plan.trunks import carried, rack_of, used_behind
+from podwright.plan.trunks import carried, used_behind
 from podwright.switches.platforms import has_spanning_tree
 
 # IEEE 802.1Q-2018, 13.26.3: bridge priorities are multiples of 4096; the lowest becomes root.
@@ -51,9 +51,10 @@ def _in_tree(device: Device) -> bool:
 
 
 def _step(ground: Ground, device: Device) -> int:
-    """How many steps of bridge priority a pod switch is from the best."""
-    rack = rack_of(device)
-    rank = switches_in(ground.pod_of(device), rack).index(device.name)
+    """How many steps of bridge priority a pod switch is from the best of its fabric."""
+    assert isinstance(device.declared, PodSwitch)
+    rack = device.declared.rack
+    rank = layer(ground.pod_of(device), rack, device.declared.carries).index(device.name)
     return rank + (1 if rack is None else _FIRST_STEP_IN_RACKS)
 
 

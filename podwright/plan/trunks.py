@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from podwright.model.cloud import PodSwitch
+from podwright.model.fabrics import vlans_of
 from podwright.model.racks import hosts_in
 from podwright.model.views import Device, infrastructure, routed
 from podwright.plan.ground import Ground, Link
@@ -11,7 +12,8 @@ from podwright.plan.tunnels import needs_tunnels
 
 def carried(ground: Ground, device: Device, link: Link) -> list[int]:
     """The tagged VLANs of a cable, from either of its ends; ascending."""
-    return sorted(_carried(ground, device, link))
+    vlans, pod = _carried(ground, device, link), device.pod or link.far_pod
+    return sorted(vlans_of(ground.zone_of(device).pods[pod], link.fabric, vlans) if pod else vlans)
 
 
 def needed_by(ground: Ground, device: Device) -> set[int]:
@@ -29,11 +31,14 @@ def needed_by(ground: Ground, device: Device) -> set[int]:
 
 
 def used_behind(ground: Ground, switch: Device) -> set[int]:
-    """Every VLAN that something behind a pod switch uses: in its rack, or where it has none in its pod."""
-    assert switch.pod is not None
-    if (rack := rack_of(switch)) is None:
-        return used_in_pod(ground, switch.zone, switch.pod)
-    return {vlan for name in hosts_in(ground.pod_of(switch), rack) for vlan in needed_by(ground, ground.devices[name])}
+    """Every VLAN of its fabric that something behind a pod switch uses: in its rack, or if it has none in its pod."""
+    assert isinstance(switch.declared, PodSwitch) and switch.pod is not None  # noqa: PT018
+    pod, rack = ground.pod_of(switch), switch.declared.rack
+    if rack is None:
+        used = used_in_pod(ground, switch.zone, switch.pod)
+    else:
+        used = {vlan for name in hosts_in(pod, rack) for vlan in needed_by(ground, ground.devices[name])}
+    return vlans_of(pod, switch.declared.carries, used)
 
 
 def rack_of(device: Device) -> str | None:

@@ -104,6 +104,35 @@ def with_racks(declaration: Declaration, count: int = 2) -> Declaration:
     return declaration
 
 
+def with_public_switches(declaration: Declaration) -> Declaration:
+    """A made declaration, perhaps with racks, where each pod switch is private and has a public one beside it."""
+    for zone in declaration["zones"].values():
+        for pod in zone["pods"].values():
+            private = pod["pod_switches"]
+            public = {name: f"{name}-pub" for name in private}
+            for switch in private.values():
+                switch["carries"] = "private"
+            pod["pod_switches"] = private | {
+                public[name]: switch
+                | {"management_address": str(IPv4Address(switch["management_address"]) + 80), "carries": "public"}
+                for name, switch in private.items()
+            }
+            for cable in [cable for cable in zone["cables"] if public.keys() & {_device(end) for end in cable}]:
+                if not {"management", *pod["storage_servers"]} & {_device(end) for end in cable}:
+                    zone["cables"].append([_beside(end, public) for end in cable])
+    return declaration
+
+
+def _device(end: str) -> str:
+    return end.partition(":")[0]
+
+
+def _beside(end: str, public: Mapping[str, str]) -> str:
+    """The end of the second cable: the same port of the public switch, or a port of its own of something else."""
+    device, _, port = end.partition(":")
+    return f"{public[device]}:{port}" if device in public else f"{device}:{port}x"
+
+
 def declare_lab(directory: Path) -> Path:
     """Write the lab's declaration, with all the files that it names and its state, into a directory."""
     declaration = lab_declaration()

@@ -21,6 +21,7 @@ from tests.unit.plan.clouds import (
     made_declaration,
     two_zones_declaration,
     with_firewall_pairs,
+    with_public_switches,
     with_racks,
 )
 from tests.unit.plan.clouds import account as made_account
@@ -58,12 +59,18 @@ def racks() -> dict[str, Any]:
     return declaration
 
 
+def public_switches() -> dict[str, Any]:
+    """The two pods, each with a pair of private switches and a pair of public ones."""
+    return with_public_switches(two_pods())
+
+
 CLOUDS = {
     "lab": lab_declaration,
     "two-pods": two_pods,
     "firewall-pair": firewall_pair,
     "two-zones": two_zones_declaration,
     "racks": racks,
+    "public-switches": public_switches,
 }
 
 

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 
 from podwright.plan import State, canonical, digest, plan
 from podwright.plan.names import guest_vlan, nic_device
-from tests.unit.plan.clouds import Declaration, account, cloud_of, leases_for, mac, made_declaration, with_racks
+from tests.unit.plan.clouds import (
+    Declaration,
+    account,
+    cloud_of,
+    leases_for,
+    mac,
+    made_declaration,
+    with_public_switches,
+    with_racks,
+)
 
 MAX_INTERFACE_NAME = 15
 NAMES = st.from_regex(r"[a-z]([a-z0-9-]{0,40}[a-z0-9])?", fullmatch=True)
@@ -93,6 +102,36 @@ def test_switches_of_a_rack_carry_what_its_hosts_use_and_no_more(declaration: De
                     } == dict.fromkeys(("peer", "up0", "up1"), used)
                     best = max(state["switch"]["spanning_tree"]["priority"] for state in joining)
                     assert found["spanning_tree"]["priority"] > best
+
+
+@ROUNDS
+@given(declarations(), st.booleans())
+def test_public_and_private_switches_share_no_vlan_and_no_bridge(declaration: Declaration, in_racks: bool) -> None:
+    declaration = with_public_switches(with_racks(declaration) if in_racks else declaration)
+    states = states_of(declaration)
+    for near, far in cable_ends(declaration):
+        if near[0] in states and far[0] in states:
+            assert tagged(states[near[0]], near[1]) == tagged(states[far[0]], far[1])
+    pods = {(z, p): pod for z, zone in declaration["zones"].items() for p, pod in zone["pods"].items()}
+    for switch in of_kind(states, "pod_switch"):
+        pod = pods[switch["zone"], switch["pod"]]
+        public, is_public = {pod["networks"]["public"]["vlan"]}, "-pub" in switch["device"]
+        vlans = set(switch["switch"]["vlans"])
+        assert vlans <= public if is_public else not vlans & public
+        assert all(set(port["tagged"]) <= vlans for port in switch["switch"]["ports"].values())
+        twin = states[switch["device"].replace("-pub", "")]
+        assert switch["switch"]["spanning_tree"] == twin["switch"]["spanning_tree"]
+    for hypervisor in of_kind(states, "hypervisor"):
+        private, public_bond = (set(hypervisor["network"][key]["tagged"]) for key in ("uplinks", "public_uplinks"))
+        used = {item["vlan"] for part in ("segments", "interfaces") for item in hypervisor["network"][part].values()}
+        assert private | public_bond == used
+        assert not private & public_bond
+    for zone_switch in of_kind(states, "zone_switch"):
+        network, vlans_on = zone_switch["network"], {}
+        for trunk in network["trunks"].values():
+            vlans_on.setdefault(trunk["bridge"], set()).update(trunk["tagged"])
+        assert len(vlans_on) == 2 * len(declaration["zones"][zone_switch["zone"]]["pods"])
+        assert all(interface["vlan"] in vlans_on[interface["bridge"]] for interface in network["interfaces"].values())
 
 
 @ROUNDS
@@ -218,8 +257,9 @@ def tagged(state: Any, port: str) -> Any:
         return state["switch"]["ports"][port]["tagged"]
     if state["kind"] == "zone_switch":
         return state["network"]["trunks"][port]["tagged"]
-    assert port in state["network"]["uplinks"]["members"]
-    return state["network"]["uplinks"]["tagged"]
+    bonds = [state["network"][key] for key in ("uplinks", "public_uplinks") if key in state["network"]]
+    (bond,) = [bond for bond in bonds if port in bond["members"]]
+    return bond["tagged"]
 
 
 def interface_names(state: Any) -> Iterator[str]:
