@@ -21,10 +21,10 @@ def pod_switch_wiring(device: Device, files: Mapping[str, str], ownership: Owner
     """Read a pod switch; a VLAN that it does not have passes no port, if it has a table of them."""
     del ownership  # nobody is attached to a pod switch itself
     assert isinstance(device.declared, PodSwitch)
-    platform = device.declared.platform
+    platform, carries = device.declared.platform, device.declared.carries
     state = find_platform(platform).parse(files[RUNNING_CONFIGURATION])
     present = frozenset({_ALWAYS_THERE, *(state.vlans or ())}) if has_vlan_table(platform) else ALL_VLANS
-    wiring = Wiring()
+    wiring = Wiring(carries={device.name: carries} if carries else {})
     for name, port in (state.ports or {}).items():
         for vlan in sorted(port.tagged & present):
             wiring.open_port(Point(device.name, "", vlan), device.name, name, vlan)

@@ -2,7 +2,7 @@
 
 Four claims, each either proved or refuted by a path that a frame takes:
 
-- apart: nobody is in a segment that somebody else is in;
+- apart: nobody is in a segment that somebody else is in, nor on a pod switch that is for others;
 - joined: all who own a segment together are in one, whichever leg of its bond a host uses;
 - passed on: a cable's two ends let the same VLANs pass;
 - needed: no VLAN is carried to where nobody is in it.
@@ -62,6 +62,7 @@ class Segments:
         """Every claim that does not hold."""
         segments = _numbered(self._graph)
         yield from self._shared(segments)
+        yield from self._strayed(segments)
         yield from self._torn()
         yield from self._dropped(segments)
         yield from self._unneeded(segments)
@@ -78,6 +79,20 @@ class Segments:
                 path = self._shortest(before, {node for node, other in attachments if other == owner})
                 met = next(other for node, other in attachments if node == path[0] and other in owners[:number])
                 yield Finding("apart", f"{met} and {owner} share a segment", self._told(path))
+
+    def _strayed(self, segments: Mapping[Node, int]) -> Iterator[Finding]:
+        """Owners whose segment is on a pod switch that carries networks of the other kind alone."""
+        on_switch: defaultdict[tuple[str, int], set[Node]] = defaultdict(set)
+        for node, segment in segments.items():
+            if isinstance(node, Point) and node.device in self._wiring.carries:
+                on_switch[node.device, segment].add(node)
+        for (switch, segment), nodes in sorted(on_switch.items()):
+            kind = self._wiring.carries[switch]
+            for owner, parts in sorted(self._owners.items()):
+                here = {node for node in parts if segments[node] == segment}
+                if here and (owner.kind == "public") != (kind == "public"):
+                    path = self._told(self._shortest(here, nodes))
+                    yield Finding("apart", f"{owner} is on {switch}, which carries {kind} networks alone", path)
 
     def _torn(self) -> Iterator[Finding]:
         """Owners whose parts do not all reach each other, whichever leg of its bond each host uses."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 ALL_VLANS = range(1, 4095)
 """The VLAN ids that a frame can have (IEEE 802.1Q-2018 table 9-2)"""
@@ -87,6 +87,8 @@ class Wiring:
     passing: defaultdict[tuple[str, str], set[int | None]] = field(default_factory=lambda: defaultdict(set))
     """{(device, port): tags of the frames that pass it}; None is no tag"""
     attachments: list[Attachment] = field(default_factory=list)
+    carries: dict[str, Literal["private", "public"]] = field(default_factory=dict)
+    """{pod switch: the kind of networks that may pass it}, without those that are for all"""
     doubts: list[str] = field(default_factory=list)
     """what could not be read or understood, so that nothing is proved about it"""
 
@@ -103,6 +105,7 @@ class Wiring:
             self.isolated |= other.isolated
             self.tunnels += other.tunnels
             self.attachments += other.attachments
+            self.carries |= other.carries
             self.doubts += other.doubts
             for port, tags in other.passing.items():
                 self.passing[port] |= tags
