@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from podwright.allocation import Leases
 from podwright.graph.blocks import Block, Box, Line, below, beside, framed, in_rows, of_box, text_box
 from podwright.graph.wires import Cable, Row, lanes_height, wire
-from podwright.model.cloud import Cloud, Pod, Zone
+from podwright.model.cloud import Cloud, Pod, PodSwitch, Zone
 from podwright.model.natural_order import natural
 from podwright.model.racks import racks, switches_in
 from podwright.model.views import Domain, devices, domains, guest_network_pods, guest_networks, infrastructure
@@ -159,31 +159,47 @@ def _wired(
     plot: _Plot, switches: Sequence[str], blocks: Sequence[Block], frame: str | None, kinds: Sequence[str]
 ) -> Block:
     """Pod switches, rows of what is below them, and the cables to the boxes of some kinds there, in frames or bare."""
-    above = beside((of_box(_device(switch, "pod_switch", plot)) for switch in sorted(switches, key=natural)), 40)
+    switches = _in_line(plot, switches)
+    above = beside((of_box(_device(switch, "pod_switch", plot)) for switch in switches), 40)
     rows = [beside(row, _GAP) for row in in_rows(blocks, _columns(blocks))]
     grid = _with_lanes(rows, above)
     content = below([_centred(above, max(grid.width, above.width)), grid], 8)
     boxes = {box.name: box for box in content.boxes}
-    upper = [boxes[switch] for switch in sorted(switches, key=natural)]
+    upper = [boxes[switch] for switch in switches]
     lower = [_row(row, boxes, frame, kinds) for row in rows]
     lines = wire(upper, lower, plot.cables(switches)) + _peers(plot, boxes, switches)
     return Block(content.width, content.height, content.boxes, (*content.lines, *lines))
 
 
 _HOSTS = ("storage_server", "hypervisor")
+_PUBLIC = "#fdf3dc"
+"""The colour of public pod switches, which is the provider's"""
+
+
+def _in_line(plot: _Plot, switches: Iterable[str]) -> list[str]:
+    """Pod switches from left to right: by name, public ones after private ones."""
+    return sorted(switches, key=lambda name: (_carries(plot, name), natural(name)))
+
+
+def _carries(plot: _Plot, name: str) -> str:
+    """What a pod switch carries alone; nothing for all others."""
+    declared = plot.declared[name]
+    return (declared.carries or "") if isinstance(declared, PodSwitch) else ""
 
 
 def _device(name: str, kind: str, plot: _Plot) -> Box:
-    """A device with its address, its cable to the management network if it has one, and its VPNs."""
+    """A device: its address, its cable to the management network if any, its VPNs, and what a pod switch carries."""
     declared = plot.declared[name]
     ends = [cable.hint for cable in plot.cables([name]) if cable.lower == "management"]
+    carries = _carries(plot, name)
     lines = [
         name,
         str(declared.management_address),
         *(f"mgmt {_port(hint)}" for hint in ends),
         *plot.vpns.get(name, []),
+        *([f"{carries} only"] if carries else []),
     ]
-    return text_box(name, kind, lines, hint=kind.replace("_", " "))
+    return text_box(name, kind, lines, fill=_PUBLIC if carries == "public" else "", hint=kind.replace("_", " "))
 
 
 def _port(hint: str) -> str:

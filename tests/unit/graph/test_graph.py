@@ -26,6 +26,7 @@ from tests.unit.plan.clouds import (
     leases_for,
     made_declaration,
     two_zones_declaration,
+    with_public_switches,
     with_racks,
 )
 from tests.unit.plan.test_properties import declarations
@@ -108,8 +109,14 @@ def assert_readable(cloud: Cloud) -> None:
 
 @pytest.mark.parametrize(
     "declaration",
-    [lab_declaration(), large_declaration(), with_racks(made_declaration(1, 2, 9), 3)],
-    ids=["lab", "20 pods", "racks"],
+    [
+        lab_declaration(),
+        large_declaration(),
+        with_racks(made_declaration(1, 2, 9), 3),
+        with_public_switches(made_declaration(1, 2, 3)),
+        with_public_switches(with_racks(made_declaration(1, 1, 3))),
+    ],
+    ids=["lab", "20 pods", "racks", "public switches", "public switches in racks"],
 )
 def test_picture_is_readable(declaration: Declaration) -> None:
     assert_readable(cloud_of(declaration))
@@ -131,6 +138,17 @@ def test_switches_hosts_and_cables_of_racks_are_there_once() -> None:
     for one, other in declaration["zones"]["z0"]["cables"]:
         if other != "management":
             assert f"{one} - {other}" in hints or f"{other} - {one}" in hints
+
+
+def test_public_and_private_switches_are_told_apart() -> None:
+    switches: dict[str, list[tuple[float, str]]] = {}
+    for drawn, texts in boxes(picture_of(cloud_of(with_public_switches(made_declaration(1, 1, 2))))):
+        if drawn.kind == "pod_switch":
+            name, *_, carries = [text.text or "" for text in texts]
+            switches.setdefault(carries, []).append((drawn.x, name))
+    assert [name for _, name in sorted(switches["private only"])] == ["z0-p0-sw1", "z0-p0-sw2"]
+    assert [name for _, name in sorted(switches["public only"])] == ["z0-p0-sw1-pub", "z0-p0-sw2-pub"]
+    assert max(switches["private only"]) < min(switches["public only"])
 
 
 def test_every_device_domain_and_cable_is_there_once() -> None:
