@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
@@ -80,8 +80,8 @@ _COMPARISONS = {
 def _as_planned(state: State) -> str:
     match state["kind"]:
         case "pod_switch":
-            trunks = {port: entry["tagged"] for port, entry in sorted(state["switch"]["ports"].items())}
-            return "ports carry " + ", ".join(f"{port} {_ids(ids)}" for port, ids in trunks.items())
+            ports = sorted(state["switch"]["ports"].items())
+            return "ports carry " + ", ".join(f"{name} {_carried(port)}" for name, port in ports)
         case "hypervisor":
             segments = ", ".join(sorted(state["network"]["segments"])) or "none"
             return f"has bridges {segments} and machines {', '.join(sorted(state['machines'])) or 'none'}"
@@ -102,8 +102,9 @@ def _neighbours(part: Mapping[str, Any]) -> str:
     return f"; has routes by its neighbours {', '.join(routing['neighbours'])}" if routing else ""
 
 
-def _ids(vlans: Iterable[int]) -> str:
-    return "+".join(map(str, sorted(vlans))) or "untagged"
+def _carried(port: Mapping[str, Any]) -> str:
+    tagged = "+".join(map(str, sorted(port["tagged"])))
+    return tagged or ("nothing" if port["untagged"] is None else "untagged")
 
 
 def _judge_leases(states: States, answers: Answers) -> Iterator[Finding]:

@@ -102,7 +102,13 @@ STATES: dict[str, Any] = {
         "zone": "east",
         "pod": "p1",
         "management_address": "192.168.1.11",
-        "switch": {"ports": {"swp4": {"tagged": []}, "swp6": {"tagged": [101, 20]}}},
+        "switch": {
+            "ports": {
+                "swp4": {"tagged": [], "untagged": 10},
+                "swp6": {"tagged": [101, 20], "untagged": None},
+                "swp7": {"tagged": [], "untagged": None},
+            }
+        },
     },
     "hv1": hypervisor("hv1", 1),
     "hv2": hypervisor("hv2", 2),
@@ -267,7 +273,9 @@ def test_device_that_is_not_as_planned_is_found(device: str, results: list[Any],
 
 def test_trunks_are_told():
     findings = judge(STATES, good_frames(), good_answers(), GOOD_COMPARISONS)
-    assert "ports carry swp4 untagged, swp6 20+101" in [f.statement for f in findings if f.subject == "sw1"]
+    assert "ports carry swp4 untagged, swp6 20+101, swp7 nothing" in [
+        f.statement for f in findings if f.subject == "sw1"
+    ]
 
 
 def test_neighbours_that_are_not_there_are_told():
