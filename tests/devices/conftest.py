@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.devices.linux_switch import Switch, linux_switch
 from tests.devices.netconf_server import NetconfServer, netconf_server
 
 
@@ -14,3 +15,10 @@ def openconfig_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Netc
     """A running NETCONF server with the lab's OpenConfig modules."""
     with netconf_server(tmp_path_factory.mktemp("openconfig")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def linux_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Switch]:
+    """A Linux host with a kernel of its own, whose bridge is a switch."""
+    with linux_switch(tmp_path_factory.mktemp("linux")) as running:
+        yield running

@@ -32,7 +32,7 @@ _NETWORK = "[Network]\nLinkLocalAddressing=no\n"
 HOST = Recipe(
     name="linux-switch",
     packages=tuple(
-        "dbus iproute2 kmod openssh-server procps sudo systemd systemd-sysv udev user-mode-linux".split()  # noqa: SIM905 (a list to read)
+        "dbus iproute2 kmod openssh-server procps python3 sudo systemd systemd-sysv udev user-mode-linux".split()  # noqa: SIM905 (a list to read)
     ),
     files={
         "/etc/fstab": f"/dev/ubda / ext4 defaults 0 1\nnone {SHARED} hostfs defaults 0 0\n",

@@ -19,7 +19,7 @@ from podwright.switches.converge import converge
 from podwright.switches.driver import Driver, open_driver
 from podwright.switches.platforms import linux
 from podwright.switches.state import Port, Share, SwitchState, difference
-from tests.devices.linux_switch import INSIDE, Switch, linux_switch
+from tests.devices.linux_switch import INSIDE, Switch
 from tests.devices.processes import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -46,9 +46,8 @@ NOTHING = SwitchState({}, {})
 
 
 @pytest.fixture(scope="module")
-def switch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Switch]:
-    with linux_switch(tmp_path_factory.mktemp("linux")) as running:
-        yield running
+def switch(linux_host: Switch) -> Switch:
+    return linux_host
 
 
 @pytest.fixture(scope="module")
