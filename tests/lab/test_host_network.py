@@ -14,6 +14,7 @@ import pytest
 
 from tests.lab.lab import CLOUD, ROOT, Lab
 
+FRAMES = Path(__file__).with_name("frames.py")
 HV1, HV2 = "east-p1-hv1", "east-p1-hv2"
 POD_SWITCHES = {"east-p1-sw1": 4096, "east-p1-sw2": 8192}
 PORTS = {port: {"mode": "trunk", "tagged": [20], "edge": port != "swp3"} for port in ("swp3", "swp6", "swp7")}
@@ -178,6 +179,48 @@ def test_a_segment_goes_with_its_last_machine(made: Hypervisors) -> None:
     assert made.bring(HV1, network(31))["changed"]
     assert not {"guest101", "pw-test"} & made.ports(HV1)
     assert made.lab.ssh(HV1, "ovs-vsctl get port bond0 trunks").strip() == "[20]"
+
+
+def test_public_uplinks_part_and_join(made: Hypervisors) -> None:
+    """What leaves by each port, told at the switches' ends of the cables while these switches forward nothing of it."""
+    joined = with_public_segment(network(31, 101, 30))
+    parted = with_public_segment(network(31, 101))
+    parted["uplinks"]["members"], parted["public_uplinks"] = ["eth1"], {"members": ["eth2"], "tagged": [30]}
+    made.bring(HV1, joined)
+    assert leaving(made) in ONE_UPLINK
+
+    for wanted, bridges, ways in ((parted, {"br0", "br1"}, TWO_UPLINKS), (joined, {"br0"}, ONE_UPLINK)):
+        predicted = made.bring(HV1, wanted, "--check", "--diff")
+        assert made.bring(HV1, wanted, "--diff")["diff"] == predicted["diff"] != []
+        assert not made.bring(HV1, wanted)["changed"]
+        assert set(made.lab.ssh(HV1, "ovs-vsctl --columns=name --bare list bridge").split()) == bridges
+        assert leaving(made) in ways
+
+
+# {interface: the switches that frames from it come to}; of one bond, either uplink may be in use.
+ONE_UPLINK = [{interface: {switch} for interface in ("infra30", "guest101", "vlan20")} for switch in POD_SWITCHES]
+TWO_UPLINKS = [{"infra30": {"east-p1-sw2"}, "guest101": {"east-p1-sw1"}, "vlan20": {"east-p1-sw1"}}]
+
+
+def with_public_segment(wanted: dict[str, Any]) -> dict[str, Any]:
+    wanted["segments"].pop("guest30", None)
+    wanted["segments"]["infra30"] = {"vlan": 30, "description": "public"}
+    return wanted
+
+
+def leaving(both: Hypervisors) -> dict[str, set[str]]:
+    """{interface of the first hypervisor: the switches that a frame from it comes to}, each in the interface's VLAN."""
+    vlans = {"infra30": 30, "guest101": 101, "vlan20": 20}
+    both.lab.ssh(HV1, "ip link set guest101 up; ip link set infra30 up")
+    request = {
+        "sent": [[HV1, interface, None] for interface in vlans],
+        "watched": [[switch, "swp6"] for switch in POD_SWITCHES],
+    }
+    arrived = json.loads(both.lab.run(sys.executable, str(FRAMES), json.dumps(request)).stdout)
+    return {
+        interface: {switch for which, switch, _, tag in arrived if (which, tag) == (index, vlan)}
+        for index, (interface, vlan) in enumerate(vlans.items())
+    }
 
 
 def test_what_is_foreign_stays(made: Hypervisors) -> None:
