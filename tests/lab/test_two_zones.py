@@ -58,7 +58,7 @@ def cloud(zones: Lab, tmp_path_factory: pytest.TempPathFactory) -> Cloud:
     """The deployed cloud; all but the firewalls were reached through them."""
     cloud = declared(zones, tmp_path_factory.mktemp("inventory"))
     report = cloud.podwright("deploy", "--diff", expect=2)
-    switches = {f"{zone}-{pod}-sw1" for zone in ROUTERS for pod in ("p1", "p2")}
+    switches = {"west-p1-sw2", *(f"{zone}-{pod}-sw1" for zone in ROUTERS for pod in ("p1", "p2"))}
     assert FIREWALLS | switches | {"acme-east-router", "acme-west-router", "globex-east-router"} <= changed(report)
     assert not any(key in json.dumps(report) for key in _keys(cloud))
     return cloud
@@ -159,6 +159,33 @@ def test_accounts_with_equal_addresses_do_not_meet(cloud: Cloud):
     at_both = {globex_mac, *of_acme}
     assert _senders_and_receivers(at_acme()) & at_both == of_acme
     assert _senders_and_receivers(at_globex()) & at_both == {globex_mac}
+
+
+def test_public_and_other_frames_take_switches_of_their_own(cloud: Cloud):
+    """In the pod with a public switch, where acme's appliance is: its machines there and in the other pod speak."""
+    up, storage, down = (("west-p1-sw1", port) for port in ("swp1", "swp3", "swp4"))
+    public = [("west-p1-sw2", port) for port in ("swp1", "swp2")]
+    machines = ("acme-db-west", "acme-web-west")
+    with ExitStack() as listeners:
+        listening = {
+            at: listeners.enter_context(_frames_at(cloud, *at, "greater 1")) for at in (up, storage, down, *public)
+        }
+        for machine in machines:
+            seen = cloud.in_machine(HYPERVISORS[machine], machine, "wget", "-q", "-O", "-", f"http://{PROVIDER}/")
+            assert seen.strip() == ROUTERS["west"]
+        assert _answers(cloud, "acme-db-west", ADDRESSES["web"]) == 5
+        assert _answers(cloud, "acme-web-west", "10.1.1.99") == 0  # nobody's: it asks all of the pod for it
+        assert ", 0% packet loss" in cloud.lab.ssh("west-p1-hv1", "ping -c 2 -i 0.2 192.168.101.21")
+    heard = {at: lines() for at, lines in listening.items()}
+    vlans = {
+        at: {int(vlan) for line in lines for vlan in re.findall(r"vlan (\d+),", line)} for at, lines in heard.items()
+    }
+    management = {10}
+    assert [vlans[at] - management for at in (up, storage, down)] == [{50}, {20}, {20, 50, 101}]
+    assert [vlans[at] for at in public] == [{30}, {30}]
+    of_guests = {_nic(cloud, machine)[1] for machine in machines}
+    assert _senders_and_receivers(heard[down]) >= of_guests
+    assert [_senders_and_receivers(heard[at]) & of_guests for at in public] == [set(), set()]
 
 
 def _answers(cloud: Cloud, machine: str, address: str) -> int:
