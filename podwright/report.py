@@ -18,7 +18,7 @@ from podwright.allocation import allocate
 from podwright.allocation.leases import Leases
 from podwright.model import load
 from podwright.model.cloud import Cloud
-from podwright.model.views import domains, guest_networks
+from podwright.model.views import domains, guest_networks, is_transparent
 from podwright.runner import ExitCode, Play, Run
 
 console = Console()
@@ -145,9 +145,11 @@ def topology(cloud: Cloud, leases: Leases) -> Tree:
     tree = Tree(f"[bold]{cloud.name}[/]")
     for zone_name, zone in sorted(cloud.zones.items()):
         in_zone = tree.add(f"zone [bold]{zone_name}[/] ({zone.data_center})")
+        way_out = f", outside through {zone.upstream.address}"
         if zone.firewalls:
-            in_zone.add(f"firewalls      {' '.join(sorted(zone.firewalls))}, outside through {zone.upstream.address}")
-        way_out = "" if zone.firewalls else f", outside through {zone.upstream.address}"
+            how = ", transparent" if is_transparent(zone) else way_out
+            in_zone.add(f"firewalls      {' '.join(sorted(zone.firewalls))}{how}")
+            way_out = way_out if is_transparent(zone) else ""
         in_zone.add(f"zone switches  {' '.join(sorted(zone.zone_switches))}{way_out}")
         for pod_name, pod in sorted(zone.pods.items()):
             in_pod = in_zone.add(f"pod [bold]{pod_name}[/]")

@@ -267,8 +267,8 @@ class Pod(Declared):
 class Upstream(Declared):
     """The provider's network.
 
-    The firewalls, or where there are none the zone switches, own the addresses right above `address`, in the order of
-    their names.
+    The firewalls that route, or where there are none the zone switches, own the addresses right above `address`, in the
+    order of their names.
     """
 
     network: Network4
@@ -311,11 +311,14 @@ class Zone(Declared):
     """the provider's network"""
     firewalls: Mapping[Name, Firewall] = {}
     """the firewalls, one or a pair; left out, the zone switches are the edge of the zone and filter nothing"""
+    firewall_mode: Literal["routed", "transparent"] = "routed"
+    """what firewalls are between the provider and the zone switches: routers with addresses (routed), or each a bridge
+    before one zone switch that has none (transparent), with the same rules; needs `network_backend: linux`"""
     routing: Literal["static", "ospf"] = "static"
     """how firewalls and zone switches find each other's networks: by shared addresses alone (static), or also by OSPF
     and BFD, by which both of a pair know a way past the other when it dies"""
     transit: Transit | None = None
-    """the network between firewalls and zone switches"""
+    """the network between firewalls that route and zone switches"""
     firewall_rules: Mapping[Name, FirewallRule] = {}
     """who may connect through the firewalls"""
     controllers: tuple[Network4, ...] = ()

@@ -11,7 +11,11 @@ from podwright.model.fields import Address, Name, Network4, Reference, ServicePo
 
 
 class Firewall(LinuxDevice):
-    """One of those that all traffic into a zone and out of it passes; each is cabled once to every zone switch."""
+    """One of those that all traffic into a zone and out of it passes.
+
+    One that routes is cabled once to every zone switch. A transparent one is cabled to one zone switch, which has no
+    other firewall and no other way out.
+    """
 
     inside_management_address: Address | None = None
     """its address beside the zone switches' management addresses, where `management_reached_through` is declared"""

@@ -43,7 +43,8 @@ What must hold beyond the keys:
 - In a zone no two networks overlap and no two devices have one address. Zones may repeat each other's, and so may
   the guest networks of accounts. A guest network does not overlap what its pod routes.
 - Zone switches own the addresses right above each `gateway`, in the order of their names. Those right above the
-  upstream `address` are the firewalls', or without any the zone switches'. Lease ranges are free of what is taken.
+  upstream `address` are the firewalls', or without any that route the zone switches'. Lease ranges are free of what is
+  taken.
 - Management addresses of a pod's devices are in its management subnet, which is a part of the zone's
   `management_network`; those of zone switches are in the latter only.
 - Either a zone or each of its pods has `guest_vlans`, which are free of the VLAN ids of infrastructure. Those of
@@ -56,10 +57,13 @@ What must hold beyond the keys:
 - In a pod whose switches say what they carry, all do. Storage servers and `management` are cabled to private ones only,
   and no cable joins a public and a private one.
   On Linux devices interfaces have at most 15 characters (netdevice(7)) and eth0 has no cable.
+- Where firewalls are transparent, each has one cable to one zone switch, and each zone switch one to one firewall:
+  there are as many of both. Such a zone has no `transit`, no `routing: ospf` and no VPN.
 - With `management_reached_through` a firewall has a cable to `management` and to `management:POD` of each pod, and the
   addresses right above those of the zone switches in the pods' management subnets. Where controllers stand, no two
   zones have the same networks or addresses.
-- A VPN joins two zones with firewalls, and only networks that both may show: no address is on both of its sides.
+- A VPN joins two zones with firewalls that route, and only networks that both may show: no address is on both of its
+  sides.
 - Of several guest networks that an account has in a zone, one is the `default`, all have the same `pod`, no two
   subnets overlap, and `reaches` names others of them. A machine is in guest networks of its account in one zone, in
   each with one NIC. A group of `anti_affinity` has no more machines than the pod has hypervisors that are for the

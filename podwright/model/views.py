@@ -157,9 +157,17 @@ def devices(cloud: Cloud) -> list[Device]:
     return sorted(_devices(cloud), key=lambda device: device.name)
 
 
+def is_transparent(zone: Zone) -> bool:
+    """Whether a zone has firewalls that are bridges and no routers."""
+    return bool(zone.firewalls) and zone.firewall_mode == "transparent"
+
+
 def edge(zone: Zone) -> list[str]:
-    """Those that share a zone's address at the provider, by name: its firewalls, or else its zone switches."""
-    return sorted(zone.firewalls or zone.zone_switches)
+    """Those that share a zone's address at the provider, by name: its firewalls that route, or else its zone switches.
+
+    Transparent firewalls stand between these and the provider.
+    """
+    return sorted(zone.zone_switches if is_transparent(zone) else zone.firewalls or zone.zone_switches)
 
 
 def zone_management_subnet(zone: Zone, address: IPv4Address) -> IPv4Network:

@@ -13,7 +13,7 @@ from podwright.model.fabrics import Fabric, fabric_of
 from podwright.model.fields import Cable, Port
 from podwright.model.racks import layer, racks, switches_above, switches_in
 from podwright.model.structure import alternative
-from podwright.model.views import edge
+from podwright.model.views import is_transparent
 
 # netdevice(7): IFNAMSIZ is 16 with the terminating null byte.
 _LONGEST_INTERFACE = 15
@@ -30,6 +30,9 @@ _WORDS = {
 }
 _HOSTS = ("storage_servers", "hypervisors")
 _AMBIGUOUS = "ambiguous"
+
+# Behind one transparent firewall stands one zone switch.
+_IN_LINE = {"firewalls": "zone_switches", "zone_switches": "firewalls"}
 
 
 @dataclass(frozen=True)
@@ -224,6 +227,7 @@ def _missing(
 
     In a pod with racks, that is each of its rack, and those have one to each that joins the racks. Of pod switches that
     are public or private, a storage server has one to each private one, and a pod switch to those that carry the same.
+    A transparent firewall has one to a single zone switch, and this to no other firewall: frames have one way, no loop.
 
     The devices of `doubtful` cables (by index) may have what they seem to miss.
     """
@@ -240,18 +244,30 @@ def _missing(
             elif joined[name, peer] > 1:
                 found = f"{joined[name, peer]} cables to {peer}"
                 yield Finding(device.path, found, "exactly one", f"remove all but one from {base}")
+        if is_transparent(zone) and name not in unsure and device.kind in _IN_LINE:
+            yield from _in_line(zone, name, device, joined, base)
+
+
+def _in_line(zone: Zone, name: str, device: _Device, joined: Counter[tuple[str, str]], base: str) -> Iterator[Finding]:
+    others = _IN_LINE[device.kind]
+    found = [far for (near, far) in joined.elements() if near == name and far in getattr(zone, others)]
+    if len(found) != 1:
+        words = _WORDS[others].partition(" ")[2]
+        shown = " and ".join(sorted(found)) or None
+        remedy = f"give each zone switch a firewall of its own, with one cable between them, in {base}"
+        yield Finding(device.path, shown, f"a cable to one {words}", remedy)
 
 
 def _peers(name: str, device: _Device, zone: Zone) -> list[str]:
     """What a device must have exactly one cable to."""
     if device.pod is not None:
         return _peers_in_pod(device, zone.pods[device.pod])
-    peers = ["upstream"] if name in edge(zone) else []
+    peers = ["upstream"] if name in (zone.firewalls or zone.zone_switches) else []
     if device.kind == "firewalls":
-        peers += sorted(zone.zone_switches)
+        peers += [] if is_transparent(zone) else sorted(zone.zone_switches)
         if zone.management_reached_through:
             peers += ["management", *(f"management:{pod}" for pod in sorted(zone.pods))]
-    if device.kind == "zone_switches" and zone.firewalls:
+    if device.kind == "zone_switches" and zone.firewalls and not is_transparent(zone):
         # Their pairs meet in the transit network, wherever a firewall's bond leads.
         peers += sorted(set(zone.zone_switches) - {name})
     return peers

@@ -11,7 +11,7 @@ from podwright.model.checks.networks import outside, own_addresses_outside
 from podwright.model.cloud import Zone
 from podwright.model.document import Finding, KeyPath
 from podwright.model.edge import FirewallRule, Transit, TranslatedManagement, Vpn
-from podwright.model.views import routed, zone_management_subnet
+from podwright.model.views import is_transparent, routed, zone_management_subnet
 from podwright.model.vpn_traffic import Kind, kind_of, shown_by
 
 # What a zone without firewalls has no use for.
@@ -28,7 +28,9 @@ def check(declaration: Declaration) -> Iterator[Finding]:
     for name, zone in declaration.cloud.zones.items():
         path: KeyPath = ("zones", name)
         yield from _firewalls(path, zone)
-        if zone.firewalls and zone.transit:
+        if is_transparent(zone):
+            yield from _transparent(path, zone)
+        elif zone.firewalls and zone.transit:
             yield from _transit(declaration, path, zone, zone.transit)
         if zone.firewalls:
             yield from _management(path, zone)
@@ -39,9 +41,9 @@ def check(declaration: Declaration) -> Iterator[Finding]:
 
 
 def _firewalls(path: KeyPath, zone: Zone) -> Iterator[Finding]:
-    if len(zone.firewalls) > 2:
+    if len(zone.firewalls) > 2 and zone.firewall_mode == "routed":
         yield Finding((*path, "firewalls"), f"{len(zone.firewalls)} firewalls", "one or two", "declare one, or a pair")
-    if zone.firewalls and zone.transit is None:
+    if zone.firewalls and zone.transit is None and zone.firewall_mode == "routed":
         remedy = "add vlan, subnet, firewall_address and zone_switch_address of the network between them"
         yield Finding((*path, "transit"), None, "a network between firewalls and zone switches", remedy)
     if not zone.firewalls:
@@ -52,6 +54,25 @@ def _firewalls(path: KeyPath, zone: Zone) -> Iterator[Finding]:
         if zone.routing == "ospf":
             remedy = "declare firewalls, or write static"
             yield Finding((*path, "routing"), zone.routing, "of use in a zone without firewalls", remedy)
+        if zone.firewall_mode == "transparent":
+            remedy = "declare firewalls, or remove it"
+            yield Finding((*path, "firewall_mode"), zone.firewall_mode, "of use in a zone without firewalls", remedy)
+
+
+def _transparent(path: KeyPath, zone: Zone) -> Iterator[Finding]:
+    """A bridge has no neighbours in a transit network, and sees every frame only where the kernel forwards it."""
+    expected = "of use behind transparent firewalls"
+    if zone.transit:
+        remedy = "remove it, for zone switches have the upstream addresses; or write firewall_mode: routed"
+        yield Finding((*path, "transit"), "transit", expected, remedy)
+    if zone.routing == "ospf":
+        remedy = "write static, for firewalls without addresses route nothing; or write firewall_mode: routed"
+        yield Finding((*path, "routing"), zone.routing, expected, remedy)
+    for name, firewall in zone.firewalls.items():
+        if firewall.network_backend == "openvswitch":
+            at: KeyPath = (*path, "firewalls", name, "network_backend")
+            remedy = "write linux, for nftables sees no frame of Open vSwitch; or write firewall_mode: routed"
+            yield Finding(at, firewall.network_backend, "the backend of a transparent firewall", remedy)
 
 
 def _transit(declaration: Declaration, path: KeyPath, zone: Zone, transit: Transit) -> Iterator[Finding]:
@@ -187,6 +208,10 @@ def _vpn_side(at: KeyPath, zone_name: str, zone: Zone, networks: tuple[IPv4Netwo
     if not zone.firewalls:
         remedy = f"declare zones.{zone_name}.firewalls"
         yield Finding(at, zone_name, "a zone with firewalls", remedy)
+    if is_transparent(zone):
+        mode = f"zones.{zone_name}.firewall_mode: routed"
+        remedy = f"remove the VPN, for transparent ones have no address that ends it; or write {mode}"
+        yield Finding(at, zone_name, "a zone whose firewalls route", remedy)
     if not networks:
         yield Finding(at, None, "a network", "name those that the other zone may talk to")
     for index, network in enumerate(networks):

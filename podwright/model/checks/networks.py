@@ -15,7 +15,7 @@ from podwright.model.cloud import Network, Zone
 from podwright.model.devices import ManagedDevice
 from podwright.model.document import Finding, KeyPath, dotted
 from podwright.model.fields import NumberRange
-from podwright.model.views import infrastructure
+from podwright.model.views import edge, infrastructure, is_transparent
 
 _LEASED = ("management", "public")  # where routing appliances have an address
 _ROUTED = (*_LEASED, "tunnel")  # where zone switches have a gateway
@@ -111,9 +111,8 @@ def _upstream(name: str, zone: Zone) -> Iterator[Finding]:
     upstream, path = zone.upstream, ("zones", name, "upstream")
     for key in ("address", "gateway"):
         yield from outside((*path, key), getattr(upstream, key), upstream.network)
-    on_edge = len(zone.firewalls or zone.zone_switches)
-    kind = "firewall" if zone.firewalls else "zone switch"
-    yield from own_addresses_outside((*path, "address"), upstream.address, upstream.network, on_edge, kind)
+    kind = "firewall" if zone.firewalls and not is_transparent(zone) else "zone switch"
+    yield from own_addresses_outside((*path, "address"), upstream.address, upstream.network, len(edge(zone)), kind)
 
 
 def _pod_addresses(pod: PlacedPod) -> Iterator[Finding]:
@@ -224,7 +223,7 @@ def _shared_addresses(declaration: Declaration, name: str, zone: Zone, pods: lis
         yield _Claim(zone.upstream.gateway, path, declaration.where(path))
     switches, firewalls = sorted(zone.zone_switches), sorted(zone.firewalls)
     shared: list[tuple[IPv4Address | None, KeyPath, list[str]]] = [
-        (zone.upstream.address, (*upstream, "address"), firewalls or switches)
+        (zone.upstream.address, (*upstream, "address"), edge(zone))
     ]
     if zone.transit:
         shared.append((zone.transit.firewall_address, ("zones", name, "transit", "firewall_address"), firewalls))
