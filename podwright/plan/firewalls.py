@@ -8,7 +8,7 @@ from ipaddress import IPv4Network
 from podwright.model.cloud import Zone
 from podwright.model.edge import Firewall as DeclaredFirewall
 from podwright.model.edge import FirewallRule
-from podwright.model.views import Device, appliances, zone_management_subnet
+from podwright.model.views import Device, appliances, edge, is_transparent, zone_management_subnet
 from podwright.model.vpn_traffic import KINDS, Networks, by_kind
 from podwright.plan import names
 from podwright.plan.ground import Ground, Link
@@ -19,6 +19,7 @@ from podwright.plan.state import (
     FirewallState,
     HostNetwork,
     Management,
+    Neighbourhood,
     Pass,
     RoutedPort,
     Selectors,
@@ -45,7 +46,23 @@ def firewall_state(ground: Ground, device: Device) -> FirewallState:
 
 
 def _network(ground: Ground, device: Device) -> HostNetwork:
-    """A bond to the zone switches in the transit network, a port to the provider, and ports to management networks."""
+    """What carries data, and ports to management networks."""
+    network = (_bridged if is_transparent(ground.zone_of(device)) else _routed)(ground, device)
+    network["routed_ports"] |= _management_ports(ground, device)
+    return network
+
+
+def _bridged(ground: Ground, device: Device) -> HostNetwork:
+    """A bridge between the provider and the zone switch behind the firewall."""
+    network = empty_network(device)
+    upstream, behind = upstream_port(ground, device), _zone_switch_behind(ground, device)
+    if upstream is not None and behind is not None:
+        network["transparent_bridge"] = {"outside": upstream.port, "inside": behind.port}
+    return network
+
+
+def _routed(ground: Ground, device: Device) -> HostNetwork:
+    """A bond to the zone switches in the transit network, and a port to the provider."""
     zone = ground.zone_of(device)
     transit, rank = zone.transit, _rank(zone, device)
     assert transit is not None
@@ -53,7 +70,6 @@ def _network(ground: Ground, device: Device) -> HostNetwork:
     network = empty_network(device)
     network["uplinks"] = {"members": members, "tagged": [transit.vlan]}
     network["interfaces"] = transit_interface(transit, transit.firewall_address, rank)
-    network["routed_ports"] = _management_ports(ground, device)
     network["routes"] = [
         transit_route(zone, str(subnet), transit.zone_switch_address) for subnet in public_networks(zone)
     ]
@@ -62,6 +78,11 @@ def _network(ground: Ground, device: Device) -> HostNetwork:
         network["routed_ports"][upstream.port] = {"addresses": [address], "description": "upstream"}
         network["routes"].append({"destination": "0.0.0.0/0", "gateway": str(zone.upstream.gateway)})
     return network
+
+
+def _zone_switch_behind(ground: Ground, device: Device) -> Link | None:
+    """The cable of a transparent firewall to its zone switch."""
+    return next((link for link in ground.links[device.name] if link.far_kind == "zone_switch"), None)
 
 
 def _management_ports(ground: Ground, device: Device) -> dict[str, RoutedPort]:
@@ -88,32 +109,56 @@ def _address_inside(ground: Ground, device: Device, link: Link) -> str:
 
 def _firewall(ground: Ground, device: Device) -> Firewall:
     zone = ground.zone_of(device)
-    assert zone.transit is not None
     upstream = upstream_port(ground, device)
-    return {
+    firewall: Firewall = {
         "virtual_addresses": list(_shared_addresses(ground, zone, device, upstream)),
         "outside": [upstream.port] if upstream else [],
-        "inside": [names.vlan_interface(zone.transit.vlan)],
+        "inside": _inside(ground, device),
         "public_networks": [str(subnet) for subnet in public_networks(zone)],
         "rules": [_pass(ground, device.zone, name, rule) for name, rule in sorted(zone.firewall_rules.items())],
         "management": _management(ground, device),
         "vpns": dict(_vpns(ground, device.zone)),
         "routing": firewall_routing(ground, device),
     }
+    if is_transparent(zone) and (behind := _zone_switch_behind(ground, device)):
+        firewall["transparent"] = _neighbourhood(zone, behind.far.device)
+    return firewall
+
+
+def _inside(ground: Ground, device: Device) -> list[str]:
+    zone = ground.zone_of(device)
+    if is_transparent(zone):
+        behind = _zone_switch_behind(ground, device)
+        return [behind.port] if behind else []
+    assert zone.transit is not None
+    return [names.vlan_interface(zone.transit.vlan)]
+
+
+def _neighbourhood(zone: Zone, behind: str) -> Neighbourhood:
+    """The provider's network, with the zone switches in it that a transparent firewall stands before, and others do."""
+    upstream = zone.upstream
+    own = {name: str(own_address(upstream.address, rank)) for rank, name in enumerate(edge(zone))}
+    return {
+        "network": str(upstream.network),
+        "gateway": str(upstream.gateway),
+        "shared": str(upstream.address),
+        "behind": own[behind],
+        "beyond": [address for name, address in own.items() if name != behind],
+    }
 
 
 def _shared_addresses(ground: Ground, zone: Zone, device: Device, upstream: Link | None) -> Iterator[SharedAddress]:
     """At the provider and in the transit network, which move together, and at the controllers', which moves alone.
 
-    A controllers' network that is cut off must not stop customers' traffic.
+    A controllers' network that is cut off must not stop customers' traffic. A transparent firewall has the last alone.
     """
     transit, priority = zone.transit, priority_of(_rank(zone, device))
-    assert transit is not None
     router_ids = {router: value for (of, router), value in ground.leases.vrrp_ids.items() if of == device.zone}
-    inner = names.vlan_interface(transit.vlan)
-    shared = f"{transit.firewall_address}/{transit.subnet.prefixlen}"
-    yield {**virtual_address(inner, shared, router_ids["transit/firewalls"], priority), "moves_alone": False}
-    if upstream is not None:
+    if transit is not None:
+        inner = names.vlan_interface(transit.vlan)
+        shared = f"{transit.firewall_address}/{transit.subnet.prefixlen}"
+        yield {**virtual_address(inner, shared, router_ids["transit/firewalls"], priority), "moves_alone": False}
+    if upstream is not None and not is_transparent(zone):
         shared = f"{zone.upstream.address}/{zone.upstream.network.prefixlen}"
         yield {**virtual_address(upstream.port, shared, router_ids["upstream"], priority), "moves_alone": False}
     if zone.management_reached_through is not None:

@@ -9,7 +9,7 @@ from podwright.model.devices import LinuxDevice
 from podwright.model.edge import Transit
 from podwright.model.fabrics import Fabric, fabric_of, fabrics, vlans_of
 from podwright.model.storage_share import StorageShare, storage_share
-from podwright.model.views import Device, routed
+from podwright.model.views import Device, is_transparent, routed
 from podwright.plan import names
 from podwright.plan.ground import Ground, Link
 from podwright.plan.state import HostNetwork, Route, Segment, Share, Uplinks, VlanInterface
@@ -92,7 +92,7 @@ def zone_switch_network(ground: Ground, device: Device) -> HostNetwork:
         network["routed_ports"] = {
             upstream.port: {
                 "addresses": [f"{address}/{zone.upstream.network.prefixlen}"],
-                "description": upstream.far.device,
+                "description": "upstream",
             }
         }
         network["routes"] = [{"destination": "0.0.0.0/0", "gateway": str(zone.upstream.gateway)}]
@@ -125,8 +125,12 @@ def transit_route(zone: Zone, destination: str, gateway: IPv4Address) -> Route:
 
 
 def upstream_port(ground: Ground, device: Device) -> Link | None:
-    """The first port of a firewall or a zone switch that leads to the provider."""
-    return next((link for link in ground.links[device.name] if link.far.device == "upstream"), None)
+    """The first port of a firewall or a zone switch that leads to the provider, also by a transparent firewall."""
+    through = "firewall" if device.kind == "zone_switch" and is_transparent(ground.zone_of(device)) else None
+    links = ground.links[device.name]
+    return next(
+        (link for link in links if link.far.device == "upstream" or (through and link.far_kind == through)), None
+    )
 
 
 def share_of_links(share: StorageShare) -> Share:

@@ -96,6 +96,13 @@ class RoutedPort(TypedDict):
     description: str
 
 
+class TransparentBridge(TypedDict):
+    """The two ports of a bridge that stands in a cable: what comes in by the one leaves by the other, if it may."""
+
+    outside: str
+    inside: str
+
+
 class Route(TypedDict):
     """A way to what is not on a link; of two, the one with the lower metric is taken."""
 
@@ -116,6 +123,7 @@ class HostNetwork(TypedDict):
     segments: dict[str, Segment]
     interfaces: dict[str, VlanInterface]
     routed_ports: dict[str, RoutedPort]
+    transparent_bridge: NotRequired[TransparentBridge]
     routes: list[Route]
 
 
@@ -213,6 +221,16 @@ class VpnEnd(TypedDict):
     traffic: dict[str, Selectors]
 
 
+class Neighbourhood(TypedDict):
+    """Who is on a link that a transparent firewall stands in, by addresses: the zone switch behind it, and others."""
+
+    network: str
+    gateway: str
+    shared: str
+    behind: str
+    beyond: list[str]
+
+
 class Firewall(TypedDict):
     """What a zone lets pass at its edge."""
 
@@ -224,6 +242,7 @@ class Firewall(TypedDict):
     management: Management
     vpns: dict[str, VpnEnd]
     routing: Routing | None
+    transparent: NotRequired[Neighbourhood]
 
 
 # storage servers

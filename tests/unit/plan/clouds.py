@@ -75,6 +75,25 @@ def with_firewall_pairs(declaration: Declaration) -> Declaration:
     return declaration
 
 
+def with_transparent_firewalls(declaration: Declaration, *, translated: bool = True) -> Declaration:
+    """A made declaration whose zone switches have a transparent firewall each before them."""
+    for number, (name, zone) in enumerate(declaration["zones"].items(), start=1):
+        zone["firewall_mode"] = "transparent"
+        at = f"172.16.{number}" if translated else "192.168.0"
+        inside = {n: {"inside_management_address": f"192.168.0.{20 + n}"} if translated else {} for n in (1, 2)}
+        zone["firewalls"] = {f"{name}-fw{n}": {"management_address": f"{at}.{30 + n}", **inside[n]} for n in (1, 2)}
+        zone["cables"] = [cable for cable in zone["cables"] if "upstream" not in cable]
+        for n in (1, 2):
+            zone["cables"] += [[f"{name}-fw{n}:eth1", "upstream"], [f"{name}-fw{n}:eth2", f"{name}-zsw{n}:up"]]
+        if translated:
+            reached = {"network": f"172.{20 + number}.0.0/16", "address": f"{at}.9"}
+            zone["management_reached_through"] = reached
+            for n in (1, 2):
+                zone["cables"] += [[f"{name}-fw{n}:eth3", "management"]]
+                zone["cables"] += [[f"{name}-fw{n}:mgmt-{pod}", f"management:{pod}"] for pod in zone["pods"]]
+    return declaration
+
+
 def with_racks(declaration: Declaration, count: int = 2) -> Declaration:
     """A made declaration whose pods' switches join so many racks, each with a pair of its own; hosts stand by turns."""
     for zone in declaration["zones"].values():

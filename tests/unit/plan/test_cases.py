@@ -23,6 +23,7 @@ from tests.unit.plan.clouds import (
     with_firewall_pairs,
     with_public_switches,
     with_racks,
+    with_transparent_firewalls,
 )
 from tests.unit.plan.clouds import account as made_account
 
@@ -48,6 +49,17 @@ def firewall_pair() -> dict[str, Any]:
     return declaration
 
 
+def transparent_firewalls() -> dict[str, Any]:
+    """A small zone with a transparent firewall before each zone switch, and rules for who may connect."""
+    declaration = with_transparent_firewalls(made_declaration(zones=1, pods=1, hypervisors=1))
+    declaration["accounts"] = {"acme": made_account("z0", "p0", 1)}
+    declaration["zones"]["z0"]["firewall_rules"] = {
+        "web": {"direction": "in", "account": "acme", "protocol": "tcp", "ports": [80, "8000-8099"]},
+        "no-mail": {"direction": "out", "action": "deny", "protocol": "tcp", "ports": [25]},
+    }
+    return declaration
+
+
 def racks() -> dict[str, Any]:
     """A pod of two racks with two hypervisors each; acme is in both of them, globex in the second alone."""
     declaration = with_racks(made_declaration(zones=1, pods=1, hypervisors=4))
@@ -68,6 +80,7 @@ CLOUDS = {
     "lab": lab_declaration,
     "two-pods": two_pods,
     "firewall-pair": firewall_pair,
+    "transparent-firewalls": transparent_firewalls,
     "two-zones": two_zones_declaration,
     "racks": racks,
     "public-switches": public_switches,
