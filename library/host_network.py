@@ -76,6 +76,16 @@ options:
         description: Interfaces without VLANs, C({name:{addresses, description}}).
         type: dict
         default: {}
+      transparent_bridge:
+        description:
+          - A bridge in a cable, of a transparent firewall; backend V(linux) only.
+          - Its port outside stays down until M(podwright.cloud.zone_firewall) has loaded the rules. The one inside is
+            down while the other has no carrier.
+          - Refused where the kernel does not track connections over a bridge.
+        type: dict
+        suboptions:
+          outside: {description: The port to the provider., type: str, required: true}
+          inside: {description: The port to the zone switch., type: str, required: true}
       routes:
         description: Static routes.
         type: list
@@ -123,7 +133,11 @@ busy:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.podwright.cloud.plugins.module_utils import difference, host_network
+from ansible_collections.podwright.cloud.plugins.module_utils import (
+    difference,
+    host_network,
+    transparent_firewall,
+)
 
 
 def main() -> None:
@@ -152,6 +166,10 @@ def main() -> None:
         "segments": {"type": "dict", "default": {}},
         "interfaces": {"type": "dict", "default": {}},
         "routed_ports": {"type": "dict", "default": {}},
+        "transparent_bridge": {
+            "type": "dict",
+            "options": {side: {"type": "str", "required": True} for side in ("outside", "inside")},
+        },
         "routes": {
             "type": "list",
             "elements": "dict",
@@ -188,6 +206,8 @@ def _converge(module: AnsibleModule) -> dict[str, Any]:
     elif not module.check_mode:
         network = host_network.keep(busy, network)
     changes = host_network.plan(current, network)
+    if changes and network["transparent_bridge"]:
+        transparent_firewall.check_kernel()
     if changes and not module.check_mode:
         host_network.apply(changes, network)
     return {

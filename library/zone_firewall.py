@@ -12,6 +12,8 @@ description:
     translates management addresses one by one, in a table of its own that is replaced in one step. At boot it is loaded
     before the network; packets are forwarded only then.
   - keepalived moves the shared addresses (VRRPv3, virtual MACs) from one firewall to the other, and with them the VPNs.
+  - Of a transparent firewall, nftables filters what the bridge of M(podwright.cloud.host_network) passes, in a table
+    beside that one, loaded in the same step. The bridge's port outside comes up only then.
   - strongSwan joins networks to those of other zones (IKEv2). It uses the kernel's ESP, or its own where the kernel has
     none. Pre-shared keys are made on the controller, in the directory C(vpn-keys) of C(podwright_state_directory).
   - A change of rules takes itself back unless the controller, over a new connection, confirms it.
@@ -95,6 +97,18 @@ options:
           accepted: {description: Networks that neighbours may lead to., type: list, elements: str, required: true}
           preferred_with: {description: Neighbours prefer the device that has this address., type: str, required: true}
           key: {description: Whose the key is., type: str, required: true}
+      transparent:
+        description:
+          - Who is on the link that the bridge from O(firewall.outside) to O(firewall.inside) stands in, by addresses.
+            Null is a firewall that routes, and what is left of a bridge's rules goes.
+          - Needs a kernel with C(CONFIG_NF_CONNTRACK_BRIDGE).
+        type: dict
+        suboptions:
+          network: {description: The provider's network., type: str, required: true}
+          gateway: {description: The provider's router., type: str, required: true}
+          shared: {description: The address that the zone switches share., type: str, required: true}
+          behind: {description: The own address of the zone switch that is inside., type: str, required: true}
+          beyond: {description: Those of the other zone switches., type: list, elements: str, required: true}
   keys:
     description: The pre-shared keys of the VPNs. The action plugin fills them in.
     type: dict
@@ -183,6 +197,10 @@ MANAGEMENT: dict[str, object] = {
     "translation": part({"network": TEXT, "reached_through": TEXT}),
     "ports": {"type": "dict", "default": {}},
 }
+NEIGHBOURHOOD: dict[str, object] = {
+    **dict.fromkeys(("network", "gateway", "shared", "behind"), TEXT),
+    "beyond": texts(required=True),
+}
 FIREWALL: dict[str, object] = {
     "virtual_addresses": parts({**virtual_routers.ARGUMENTS, "moves_alone": {"type": "bool", "default": False}}),
     "tracked_ports": texts(default=[]),
@@ -193,6 +211,7 @@ FIREWALL: dict[str, object] = {
     "management": part(MANAGEMENT, required=True),
     "vpns": {"type": "dict", "default": {}},
     "routing": part(ospf.ARGUMENTS),
+    "transparent": part(NEIGHBOURHOOD),
 }
 
 
@@ -210,7 +229,7 @@ def main() -> None:
     try:
         esp = ipsec.esp()
         differences = compare(zone_firewall.desired(firewall, esp), zone_firewall.read(firewall, keys, routing_key))
-        zone_firewall.check(differences)
+        zone_firewall.check(firewall, differences)
         result = {
             "changed": bool(differences),
             "actions": zone_firewall.actions(differences),

@@ -1,7 +1,10 @@
-"""The packet filter of a zone's firewall: one table of nftables, swapped in one transaction (nft(8), -f).
+"""The packet filter of a zone's firewall: a table of nftables, swapped in one transaction (nft(8), -f).
 
 Outside nobody is believed to be one of us, and nobody of us leaves under another's address (RFC 2827, BCP 38). What is
 not let in stays out; replies pass. Networks of a VPN never pass the outside in the clear, whether the VPN is up or not.
+
+A transparent firewall has this table for what it routes, which is management, and another for what it bridges
+(transparent_firewall.py); rules for who may connect are the same text in both.
 """
 
 from __future__ import annotations
@@ -17,7 +20,8 @@ TUNNEL = "ipsec0"
 """The interface of strongSwan's own ESP (kernel-libipsec); the kernel's ESP has none."""
 
 # Protocol numbers, for not every host has the names (https://www.iana.org/assignments/protocol-numbers).
-_PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17}
+ICMP = 1
+_PROTOCOLS = {"icmp": ICMP, "tcp": 6, "udp": 17}
 _ESP = 50
 # IKE, and with it ESP where addresses are translated (RFC 3948 section 4).
 _IKE_PORTS = "{ 500, 4500 }"
@@ -38,17 +42,76 @@ Esp = Literal["kernel", "process"]
 
 
 def table(firewall: Firewall, esp: Esp) -> str:
-    """Write the file: declared, deleted and declared again, so that it replaces what is there, if anything is."""
+    """Write the table of what is routed, which on a transparent firewall is management alone."""
+    if firewall.get("transparent"):
+        firewall = {**firewall, "outside": [], "inside": []}
     chains = [
-        _chain("spoofed", "filter", "prerouting", "raw", "accept", _spoofed(firewall)),
-        _chain("destinations", "nat", "prerouting", "dstnat", "accept", _destinations(firewall, esp)),
-        _chain("input", "filter", "input", "filter", "drop", _input(firewall)),
-        _chain("forward", "filter", "forward", "filter", "drop", _forward(firewall, esp)),
-        _chain("sources", "nat", "postrouting", "srcnat", "accept", _sources(firewall, esp)),
-        _chain("clear", "filter", "postrouting", "110", "accept", _clear(firewall)),
+        chain("spoofed", "filter", "prerouting", "raw", "accept", _spoofed(firewall)),
+        chain("destinations", "nat", "prerouting", "dstnat", "accept", _destinations(firewall, esp)),
+        chain("input", "filter", "input", "filter", "drop", _input(firewall)),
+        chain("forward", "filter", "forward", "filter", "drop", _forward(firewall, esp)),
+        chain("sources", "nat", "postrouting", "srcnat", "accept", _sources(firewall, esp)),
+        chain("clear", "filter", "postrouting", "110", "accept", _clear(firewall)),
     ]
-    declared = f"table inet {TABLE}\ndelete table inet {TABLE}\n"
-    return f"{virtual_routers.HEADER}{declared}table inet {TABLE} {{\n" + "\n".join(chains) + "}\n"
+    return table_text("inet", chains)
+
+
+def table_text(family: str, chains: Iterable[str]) -> str:
+    """Write a table: declared, deleted and declared again, so that it replaces what is there, if anything is."""
+    declared = f"table {family} {TABLE}\ndelete table {family} {TABLE}\n"
+    return f"{declared}table {family} {TABLE} {{\n" + "\n".join(filter(None, chains)) + "}\n"
+
+
+def chain(name: str, kind: str, hook: str, priority: str, policy: str, lines: Iterable[str]) -> str:
+    """Write a chain; one that accepts all is left out, for not every kernel has each kind."""
+    body = "".join(f"\t\t{line}\n" for line in lines)
+    if not body and policy == "accept":
+        return ""
+    return f"\tchain {name} {{\n\t\ttype {kind} hook {hook} priority {priority}; policy {policy};\n{body}\t}}\n"
+
+
+def foreign(outside: str, ours: Iterable[str], known: Iterable[str]) -> Iterator[str]:
+    """Drop what comes from outside with an address of ours, or of nobody.
+
+    A provider may give us addresses of a private network; its own, and others that are `known`, are there then.
+    """
+    yield f"{outside} ip saddr {networks(ours)} drop"
+    yield f"{outside} ip saddr {networks(known)} accept"
+    yield f"{outside} ip saddr {networks(map(str, _NOBODY))} drop"
+
+
+def ways(firewall: Firewall) -> dict[str, str]:
+    """Match the two ways through the firewall: {in, out}."""
+    outside, inside = firewall["outside"], firewall["inside"]
+    return {
+        "in": f"{_from(firewall, outside)} {leaving(inside)}",
+        "out": f"{_from(firewall, inside)} {leaving(outside)}",
+    }
+
+
+def crossing(firewall: Firewall) -> Iterator[str]:
+    """Say who may connect, in and out; what one rule denies no other allows."""
+    way = ways(firewall)
+    for rule in sorted(firewall["rules"], key=lambda item: (item["action"] == "allow", item["name"])):
+        verdict = "accept" if rule["action"] == "allow" else "drop"
+        mine = rule if rule["direction"] == "out" or rule["destinations"] is not None else _to_public(rule, firewall)
+        yield f'{way[rule["direction"]]}{_match(mine)} {verdict} comment "{rule["name"]}"'
+    yield f"{way['out']} accept"
+
+
+def coming(interfaces: Iterable[str]) -> str:
+    """Match what comes in by some interfaces."""
+    return f"iifname {_names(interfaces)}"
+
+
+def leaving(interfaces: Iterable[str]) -> str:
+    """Match what leaves by some interfaces."""
+    return f"oifname {_names(interfaces)}"
+
+
+def networks(members: Iterable[str]) -> str:
+    """Write a set of networks; intervals of a set may not overlap (nft(8))."""
+    return _set([str(network) for network in collapse_addresses(map(IPv4Network, members))])
 
 
 def _spoofed(firewall: Firewall) -> Iterator[str]:
@@ -62,10 +125,7 @@ def _spoofed(firewall: Firewall) -> Iterator[str]:
     outside = _from(firewall, firewall["outside"])
     if firewall["vpns"]:
         yield f"{outside} meta ipsec exists accept"
-    yield f"{outside} ip saddr {_networks(firewall['public_networks'])} drop"
-    # A provider may give us addresses of a private network; its own are there then.
-    yield f"{outside} ip saddr {_networks(known)} accept"
-    yield f"{outside} ip saddr {_networks(map(str, _NOBODY))} drop"
+    yield from foreign(outside, firewall["public_networks"], known)
 
 
 def _destinations(firewall: Firewall, esp: Esp) -> Iterator[str]:
@@ -109,22 +169,11 @@ def _forward(firewall: Firewall, esp: Esp) -> Iterator[str]:
         yield from _vpn(firewall, tunnel, esp)
     if outside and inside:
         # No private source leaves, and no public one of somebody else.
-        yield f"{_to(outside)} ip saddr != {_networks(firewall['public_networks'])} drop"
+        yield f"{leaving(outside)} ip saddr != {networks(firewall['public_networks'])} drop"
     yield "ct state established,related accept"
     yield from _controllers(firewall)
     if outside and inside:
-        crossing = {
-            "in": f"{_from(firewall, outside)} {_to(inside)}",
-            "out": f"{_from(firewall, inside)} {_to(outside)}",
-        }
-        # What one rule denies no other allows.
-        for rule in sorted(firewall["rules"], key=lambda item: (item["action"] == "allow", item["name"])):
-            verdict = "accept" if rule["action"] == "allow" else "drop"
-            mine = (
-                rule if rule["direction"] == "out" or rule["destinations"] is not None else _to_public(rule, firewall)
-            )
-            yield f'{crossing[rule["direction"]]}{_match(mine)} {verdict} comment "{rule["name"]}"'
-        yield f"{crossing['out']} accept"
+        yield from crossing(firewall)
 
 
 def _to_public(rule: dict[str, Any], firewall: Firewall) -> dict[str, Any]:
@@ -137,7 +186,7 @@ def _controllers(firewall: Firewall) -> Iterator[str]:
     management = firewall["management"]
     if (translation := management["translation"]) and management["ports"]:
         came = f"{_from(firewall, [management['interface']])}{_source(management['controllers'])}"
-        yield f"{came} {_to(management['ports'])} ct original ip daddr {translation['reached_through']} accept"
+        yield f"{came} {leaving(management['ports'])} ct original ip daddr {translation['reached_through']} accept"
 
 
 def _vpn(firewall: Firewall, tunnel: dict[str, Any], esp: Esp) -> Iterator[str]:
@@ -155,13 +204,13 @@ def _vpn(firewall: Firewall, tunnel: dict[str, Any], esp: Esp) -> Iterator[str]:
 
 def _selected(firewall: Firewall, ends: list[str], selectors: dict[str, Any], esp: Esp) -> Iterator[str]:
     """What passes between some interfaces and the networks that may talk to each other there."""
-    local, remote = _networks(selectors["local"]), _networks(selectors["remote"])
+    local, remote = networks(selectors["local"]), networks(selectors["remote"])
     translation = firewall["management"]["translation"]
-    own = _networks([*selectors["local"], *_untranslated(selectors["local"], translation)])
+    own = networks([*selectors["local"], *_untranslated(selectors["local"], translation)])
     entered = f"ip saddr {remote} ct original ip daddr {local}"
     answered = f"ip saddr {remote} ct original ip saddr {own} ct direction reply"
-    yield f"{_decrypted(firewall, esp)} {_to(ends)} {entered} accept"
-    yield f"{_decrypted(firewall, esp)} {_to(ends)} {answered} accept"
+    yield f"{_decrypted(firewall, esp)} {leaving(ends)} {entered} accept"
+    yield f"{_decrypted(firewall, esp)} {leaving(ends)} {answered} accept"
     yield f"{_from(firewall, ends)} {_encrypted(firewall, esp)} ip saddr {own} ip daddr {remote} accept"
 
 
@@ -176,18 +225,18 @@ def _sources(firewall: Firewall, esp: Esp) -> Iterator[str]:
         return
     for port, address in sorted(management["ports"].items()):
         own = IPv4Interface(address).ip
-        yield f"{_to([port])} ct original ip daddr {translation['reached_through']} snat ip to {own}"
+        yield f"{leaving([port])} ct original ip daddr {translation['reached_through']} snat ip to {own}"
     known = f"snat ip prefix to ip saddr map {{ {translation['network']} : {translation['reached_through']} }}"
     for tunnel in firewall["vpns"].values():
         if selectors := tunnel["traffic"].get("management"):
-            yield f"{_encrypted(firewall, esp)} ip daddr {_networks(selectors['remote'])} {known}"
+            yield f"{_encrypted(firewall, esp)} ip daddr {networks(selectors['remote'])} {known}"
 
 
 def _clear(firewall: Firewall) -> Iterator[str]:
     """Networks of a VPN do not leave in the clear; after sources were translated, the kernel knows what it encrypts."""
     for tunnel in firewall["vpns"].values():
         local, remote = _ends(tunnel)
-        yield f"{_to(firewall['outside'])} ip saddr {local} ip daddr {remote} rt ipsec missing drop"
+        yield f"{leaving(firewall['outside'])} ip saddr {local} ip daddr {remote} rt ipsec missing drop"
 
 
 def _decrypted(firewall: Firewall, esp: Esp) -> str:
@@ -195,14 +244,14 @@ def _decrypted(firewall: Firewall, esp: Esp) -> str:
 
 
 def _encrypted(firewall: Firewall, esp: Esp) -> str:
-    return f'oifname "{TUNNEL}"' if esp == "process" else _to(firewall["outside"])
+    return f'oifname "{TUNNEL}"' if esp == "process" else leaving(firewall["outside"])
 
 
 def _ends(tunnel: dict[str, Any]) -> tuple[str, str]:
     """All networks on both ends of a VPN, whoever may talk to whom."""
     selectors = tunnel["traffic"].values()
     local, remote = ([network for each in selectors for network in each[end]] for end in ("local", "remote"))
-    return _networks(local), _networks(remote)
+    return networks(local), networks(remote)
 
 
 def _untranslated(networks: Iterable[str], translation: dict[str, str] | None) -> list[str]:
@@ -222,7 +271,7 @@ def _shared(firewall: Firewall) -> dict[str, Any]:
 
 
 def _match(rule: dict[str, Any]) -> str:
-    destinations = f" ip daddr {_networks(rule['destinations'])}" if rule["destinations"] is not None else ""
+    destinations = f" ip daddr {networks(rule['destinations'])}" if rule["destinations"] is not None else ""
     if rule["protocol"] and rule["ports"]:
         protocol = f" {rule['protocol']} dport {_set(rule['ports'])}"
     else:
@@ -230,32 +279,18 @@ def _match(rule: dict[str, Any]) -> str:
     return f"{_source(rule['sources'])}{destinations}{protocol}"
 
 
-def _source(networks: list[str] | None) -> str:
-    return "" if networks is None else f" ip saddr {_networks(networks)}"
+def _source(sources: list[str] | None) -> str:
+    return "" if sources is None else f" ip saddr {networks(sources)}"
 
 
 def _from(firewall: Firewall, interfaces: Iterable[str]) -> str:
     shared = {item["interface"] for item in firewall["virtual_addresses"]}
-    return f"iifname {_names(name for each in interfaces for name in virtual_routers.interfaces(each, shared))}"
-
-
-def _to(interfaces: Iterable[str]) -> str:
-    return f"oifname {_names(interfaces)}"
+    return coming(name for each in interfaces for name in virtual_routers.interfaces(each, shared))
 
 
 def _names(interfaces: Iterable[str]) -> str:
     return _set([f'"{name}"' for name in interfaces])
 
 
-def _networks(networks: Iterable[str]) -> str:
-    """A set of networks; intervals of a set may not overlap (nft(8))."""
-    return _set([str(network) for network in collapse_addresses(map(IPv4Network, networks))])
-
-
 def _set(members: list[str]) -> str:
     return members[0] if len(members) == 1 else f"{{ {', '.join(members)} }}"
-
-
-def _chain(name: str, kind: str, hook: str, priority: str, policy: str, lines: Iterable[str]) -> str:
-    body = "".join(f"\t\t{line}\n" for line in lines)
-    return f"\tchain {name} {{\n\t\ttype {kind} hook {hook} priority {priority}; policy {policy};\n{body}\t}}\n"

@@ -42,6 +42,7 @@ _EMPTY: Network = {
     "segments": {},
     "interfaces": {},
     "routed_ports": {},
+    "transparent_bridge": None,
     "routes": [],
 }
 
@@ -66,10 +67,16 @@ def complete(network: Network) -> Network:
 
     Raises:
         DeviceError: the management interface is in use, a name is too long, a port or a VLAN is in both bonds, a VLAN
-            is used twice, or one keeps a share of links that do not carry it, or all of them.
+            is used twice, or one keeps a share of links that do not carry it, or all of them; or Open vSwitch should
+            make a transparent bridge.
     """
     result = {**_EMPTY, **{key: value for key, value in network.items() if value is not None}}
-    ports = [*uplinks.members(result), *result["trunks"], *result["routed_ports"]]
+    bridged = (result["transparent_bridge"] or {}).values()
+    ports = [*uplinks.members(result), *result["trunks"], *result["routed_ports"], *bridged]
+    if bridged and result["backend"] == "openvswitch":
+        raise DeviceError(
+            "network.transparent_bridge: nftables sees no frame of Open vSwitch; give the device the backend linux"
+        )
     if MANAGEMENT_INTERFACE in ports:
         raise DeviceError(
             f"network: {MANAGEMENT_INTERFACE} is the management interface and never touched; cable another port"

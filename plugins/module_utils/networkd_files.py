@@ -2,7 +2,8 @@
 
 With Open vSwitch these are addresses, routes and tunnels. The backend `linux` makes
 the other links here too: bonds or VLAN-aware bridges (of the trunks), and on them one
-VLAN interface per segment (in a bridge of its own) and per address of the host.
+VLAN interface per segment (in a bridge of its own) and per address of the host. A transparent
+firewall has a bridge of two ports, which filters no VLANs: that is for the packet filter.
 
 A tunnel (VXLAN, RFC 7348) is one more port of its segment. It and the segment's VLAN
 are isolated from each other (split horizon): frames of the one never leave by the
@@ -21,6 +22,7 @@ from ansible_collections.podwright.cloud.plugins.module_utils.uplinks import BRI
 DIRECTORY = "/etc/systemd/network"
 PREFIX = "50-podwright-"
 HEADER = "# Written by podwright; a change made here does not last.\n"
+TRANSPARENT_BRIDGE = "transparent"
 
 # Frames for nobody known go to every hypervisor that has the segment (RFC 7348 section 4.2, without multicast).
 EVERYBODY = "00:00:00:00:00:00"
@@ -93,6 +95,7 @@ def _linux_files(network: Network) -> Iterator[tuple[str, str]]:
         for name in network[bond.key]["members"]:
             yield _network_file(name, network_options=[("Bond", bond.name)])
     yield from _trunk_files(network)
+    yield from _transparent_files(network)
     for name, segment in network["segments"].items():
         leg = vlan_link(_parent(network, segment), segment["vlan"])
         # A tenant's multicast is the tenant's: without a querier, snooping would lose it.
@@ -127,6 +130,23 @@ def _trunk_files(network: Network) -> Iterator[tuple[str, str]]:
         yield _network_file(name, network_options=_stacked(network, name), vlans=vlans[name], ready=True)
     for name, trunk in network["trunks"].items():
         yield _network_file(name, network_options=[("Bridge", bridge_of(trunk))], vlans=vlans[name])
+
+
+def _transparent_files(network: Network) -> Iterator[tuple[str, str]]:
+    """A bridge in a cable, and its ports; without a spanning tree and queries of multicast it says nothing by itself.
+
+    The port outside stays down until somebody adds to its file that the frames are filtered (transparent_firewall.py).
+    The port inside follows it, so that the neighbour there sees a cable that leads nowhere.
+    """
+    if not network.get("transparent_bridge"):
+        return
+    outside, inside = (network["transparent_bridge"][side] for side in ("outside", "inside"))
+    options: list[Option] = [("STP", "no"), ("MulticastSnooping", "no")]
+    port: list[Option] = [("Bridge", TRANSPARENT_BRIDGE)]
+    yield _netdev_file(TRANSPARENT_BRIDGE, "bridge", ("Bridge", options))
+    yield _network_file(TRANSPARENT_BRIDGE, ready=True)
+    yield _network_file(outside, network_options=port, activation="always-down")
+    yield _network_file(inside, network_options=[*port, ("BindCarrier", outside)], activation="bound")
 
 
 def _trunk_vlans(network: Network) -> dict[str, list[int]]:
@@ -173,6 +193,10 @@ def _links(network: Network) -> Iterator[tuple[str, dict[str, Any]]]:
         yield name, _link("bridge")
     for name, trunk in network["trunks"].items():
         yield name, _link(None, master=bridge_of(trunk))
+    if network.get("transparent_bridge"):
+        yield TRANSPARENT_BRIDGE, _link("bridge")
+        for side in ("outside", "inside"):
+            yield network["transparent_bridge"][side], _link(None, master=TRANSPARENT_BRIDGE)
     for name, segment in network["segments"].items():
         yield name, _link("bridge")
         parent = _parent(network, segment)
@@ -234,6 +258,7 @@ def _network_file(
     isolated: bool | None = None,
     peers: list[str] | None = None,
     ready: bool = False,
+    activation: str = "always-up",
 ) -> tuple[str, str]:
     """Describe a link that gets no address but those named; `ready` ones are set up before they have a carrier.
 
@@ -244,13 +269,14 @@ def _network_file(
     networkd set it up in that moment it would stay down.
 
     A host is online once its links are set up: a dead cable must not hold up its boot, and without any link to wait
-    for, systemd-networkd-wait-online.service(8) would wait two minutes.
+    for, systemd-networkd-wait-online.service(8) would wait two minutes. With another `activation`, it may be down.
     """
     options = [*(network_options or []), ("LinkLocalAddressing", "no")]
     options += [("ConfigureWithoutCarrier", "yes")] if ready else []
+    online = "no-carrier" if activation == "always-up" else "no"
     sections: list[Section] = [
         ("Match", [("Name", name)]),
-        ("Link", [("ActivationPolicy", "always-up"), ("RequiredForOnline", "no-carrier")]),
+        ("Link", [("ActivationPolicy", activation), ("RequiredForOnline", online)]),
         ("Network", options),
     ]
     if isolated is not None:

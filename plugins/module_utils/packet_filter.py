@@ -9,10 +9,10 @@ from ansible_collections.podwright.cloud.plugins.module_utils import services
 FORWARDING_SWITCH = Path("/proc/sys/net/ipv4/ip_forward")
 
 
-def loaded(table: str) -> str | None:
-    """Read the rules of a table of the family inet, without counts; None where it is not loaded."""
+def loaded(table: str, family: str = "inet") -> str | None:
+    """Read the rules of a table, without counts; None where it is not loaded."""
     try:
-        return services.run("nft", "--stateless", "--numeric-protocol", "list", "table", "inet", table)
+        return services.run("nft", "--stateless", "--numeric-protocol", "list", "table", family, table)
     except RuntimeError:
         return None
 

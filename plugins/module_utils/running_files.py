@@ -12,6 +12,7 @@ from ansible_collections.podwright.cloud.plugins.module_utils import (
     openvswitch,
     packet_filter,
     running_network,
+    transparent_firewall,
     zone_firewall,
     zone_gateway,
 )
@@ -42,6 +43,8 @@ def read(kind: str, backend: str) -> dict[str, Any]:
     if kind in _FILTERS:
         file, table = _FILTERS[kind]
         files[file] = packet_filter.loaded(table)
+        if kind == "firewall" and (bridged := packet_filter.loaded(table, transparent_firewall.FAMILY)):
+            files[file] = f"{files[file] or ''}{bridged}"
         files[_FORWARDING_FILE] = f"net.ipv4.ip_forward = {packet_filter.forwards()}\n"
     elif kind == "hypervisor":
         domains = machines.running(machines.connect())

@@ -1,5 +1,7 @@
 """The firewall of a zone: packet filter by nftables, shared addresses by keepalived, VPNs by strongSwan, routes by FRR.
 
+One that is transparent has a bridge instead of routes and VPNs (transparent_firewall.py).
+
 What is wanted and what is seen are one flat mapping each; the keys whose texts differ are the change, and `actions`
 says what they take. Packets are forwarded only once the rules are loaded: the unit that loads them at boot, before the
 network, switches forwarding on, and where it fails nothing passes.
@@ -21,6 +23,7 @@ from ansible_collections.podwright.cloud.plugins.module_utils import (
     ospf,
     rollback,
     services,
+    transparent_firewall,
     virtual_routers,
 )
 from ansible_collections.podwright.cloud.plugins.module_utils.flat_state import Differences, State
@@ -41,26 +44,34 @@ Firewall = dict[str, Any]
 
 def desired(firewall: Firewall, esp: firewall_rules.Esp) -> State:
     """Work out all that should be seen on a firewall; of the keys only that they are those of the controller."""
-    vpns = firewall["vpns"]
+    vpns, shares = firewall["vpns"], bool(firewall["virtual_addresses"])
     followers = [ipsec.UNIT] if vpns else []
+    shared = virtual_routers.configuration(
+        firewall["virtual_addresses"], firewall["tracked_ports"], followers, ospf.told(firewall["routing"])
+    )
     return {
-        RULES_FILE: firewall_rules.table(firewall, esp),
-        UNIT_FILE: _RULES_UNIT_TEXT,
-        virtual_routers.UNIT_FILE: virtual_routers.UNIT_TEXT,
-        virtual_routers.FILE: virtual_routers.configuration(
-            firewall["virtual_addresses"], firewall["tracked_ports"], followers, ospf.told(firewall["routing"])
-        ),
+        RULES_FILE: rules(firewall, esp),
+        UNIT_FILE: _unit_text(firewall),
+        virtual_routers.UNIT_FILE: virtual_routers.UNIT_TEXT if shares else None,
+        virtual_routers.FILE: shared if shares else None,  # without addresses keepalived never says that it is ready
         **ipsec.files(vpns, esp),
         KEYS: _as_on_controller(vpns) if vpns else None,
-        f"unit {virtual_routers.UNIT}": "enabled active",
+        f"unit {virtual_routers.UNIT}": "enabled active" if shares else None,
         f"unit {RULES_UNIT}": "enabled active",
         "packet filter": "as loaded",
         "ip_forward": "1",
         FOLLOWS: "yes" if vpns else None,
         **ospf.desired(firewall["routing"]),
+        **transparent_firewall.desired(firewall),
         change_marker.INTERRUPTED: None,
         rollback.UNCONFIRMED: None,
     }
+
+
+def rules(firewall: Firewall, esp: firewall_rules.Esp) -> str:
+    """Write all that is filtered, in the one file that is loaded in one step."""
+    bridged = transparent_firewall.table(firewall) if firewall.get("transparent") else ""
+    return virtual_routers.HEADER + firewall_rules.table(firewall, esp) + bridged
 
 
 def read(firewall: Firewall, keys: ipsec.Keys, routing_key: str | None) -> State:
@@ -70,16 +81,18 @@ def read(firewall: Firewall, keys: ipsec.Keys, routing_key: str | None) -> State
         RuntimeError: A program failed.
     """
     units = services.read([virtual_routers.UNIT, RULES_UNIT])
+    wanted = _units(firewall)
     marker = change_marker.read(_PART)
     paths = [RULES_FILE, UNIT_FILE, virtual_routers.FILE, virtual_routers.UNIT_FILE, *ipsec.files({}, "kernel")]
     return {
         **managed_files.read(paths),
-        **{f"unit {name}": unit.standing for name, unit in units.items()},
+        **{f"unit {name}": unit.standing for name, unit in units.items() if unit.active or name in wanted},
         KEYS: _keys_seen(firewall["vpns"], keys),
-        "packet filter": _packet_filter(),
+        "packet filter": _packet_filter(firewall),
         "ip_forward": FORWARDING_SWITCH.read_text(encoding="ascii").strip(),
         FOLLOWS: _follows(firewall),
         **ospf.read(firewall["routing"], routing_key, was_told=marker[change_marker.INTERRUPTED] is None),
+        **transparent_firewall.read(firewall),
         **marker,
         **rollback.read(),
     }
@@ -97,9 +110,10 @@ def actions(changed: Iterable[str]) -> list[str]:
         "write keys": {KEYS},
         "reload units": {UNIT_FILE, virtual_routers.UNIT_FILE, ipsec.UNIT_FILE, ipsec.CALLER_FILE, ospf.UNIT_FILE},
         "load rules": {RULES_FILE, "packet filter"},
+        transparent_firewall.STEP: {key for key in keys if transparent_firewall.is_gate(key)},
         "forward packets": {"ip_forward"},
         "reload keepalived": {virtual_routers.FILE},
-        "start units": {f"unit {virtual_routers.UNIT}", f"unit {RULES_UNIT}"},
+        "start or stop units": {f"unit {virtual_routers.UNIT}", f"unit {RULES_UNIT}"},
         "restart VPNs": {ipsec.DAEMON_FILE, ipsec.UNIT_FILE, ipsec.CALLER_FILE},
         "reload VPNs": {ipsec.CONNECTIONS_FILE, KEYS},
         "start or stop VPNs": {FOLLOWS, ipsec.DAEMON_FILE},
@@ -113,13 +127,15 @@ def may_cut_off(steps: Iterable[str]) -> bool:
     return not {"load rules", *ospf.STEPS}.isdisjoint(steps)
 
 
-def check(differences: Differences) -> None:
-    """Let nft judge the rules that would be loaded, and FRR the routes.
+def check(firewall: Firewall, differences: Differences) -> None:
+    """Let the kernel and nft judge the rules that would be loaded, and FRR the routes.
 
     Raises:
         RuntimeError: One of them refuses; the text is what it said.
     """
     if RULES_FILE in differences:
+        if firewall.get("transparent"):
+            transparent_firewall.check_kernel()
         services.run("nft", "--check", "--file", "-", stdin=differences[RULES_FILE][1] or "")
     ospf.check(differences)
 
@@ -137,6 +153,9 @@ def apply(
     """
     steps = actions(differences)
     in_force = (*_IN_FORCE, *ospf.IN_FORCE) if ospf.actions(set(differences)) else _IN_FORCE
+    gates = [key for key in differences if transparent_firewall.is_gate(key)]
+    if gates:
+        in_force = (*in_force, *transparent_firewall.IN_FORCE)
 
     def take(step: str) -> None:
         if step in ospf.STEPS:
@@ -145,20 +164,32 @@ def apply(
             _take(step, firewall, keys)
 
     way_back = WayBack(in_force, rollback_after_s) if may_cut_off(steps) else None
-    return carry_out(_PART, differences, steps, take, way_back, written_by_steps=ospf.WRITTEN_BY_STEPS)
+    return carry_out(_PART, differences, steps, take, way_back, (*ospf.WRITTEN_BY_STEPS, *gates))
 
+
+# What is loaded of ours, also where a table is left of a firewall that was transparent.
+_LIST = (
+    f"{{ nft --stateless list table inet {firewall_rules.TABLE} && "
+    f"{{ nft --stateless list table {transparent_firewall.FAMILY} {firewall_rules.TABLE} 2>/dev/null || :; }}; }}"
+)
 
 # How files that were put back come into force. A firewall that had none of ours forwards nothing.
 _IN_FORCE = (
     f"test -e {RULES_FILE} || echo 0 >{FORWARDING_SWITCH}",
     f"if [ -e {RULES_FILE} ]; then nft --file {RULES_FILE}; else nft delete table inet {firewall_rules.TABLE}; fi",
-    f"nft --stateless list table inet {firewall_rules.TABLE} >{LISTING}",
+    f"grep -qs '^table {transparent_firewall.FAMILY} ' {RULES_FILE} || {transparent_firewall.DELETE_UNLESS_BRIDGED}",
+    f"{_LIST} >{LISTING}",
     "systemctl daemon-reload",
-    f"systemctl try-reload-or-restart {virtual_routers.UNIT}",
+    f"if [ -e {virtual_routers.FILE} ]; then verb=reload-or-restart; else verb=stop; fi",
+    f"systemctl $verb {virtual_routers.UNIT}",
     f"systemctl try-restart {ipsec.UNIT}",
 )
 
-_RULES_UNIT_TEXT = f"""{virtual_routers.HEADER}[Unit]
+
+def _unit_text(firewall: Firewall) -> str:
+    """Write the unit that loads the rules at boot; only then it lets packets and frames pass."""
+    opening = "".join(f"{line}\n" for line in transparent_firewall.opening(firewall))
+    return f"""{virtual_routers.HEADER}[Unit]
 Description=Packet filter of the zone
 Wants=network-pre.target
 Before=network-pre.target {virtual_routers.UNIT}
@@ -169,10 +200,10 @@ PartOf=nftables.service
 Type=oneshot
 RemainAfterExit=yes
 ExecStart=/usr/sbin/nft --file {RULES_FILE}
-ExecStart=/bin/sh -c 'nft --stateless list table inet {firewall_rules.TABLE} >{LISTING}'
+ExecStart=/bin/sh -c '{_LIST} >{LISTING}'
 ExecStart=/bin/sh -c 'echo 1 >{FORWARDING_SWITCH}'
-ExecReload=/usr/sbin/nft --file {RULES_FILE}
-ExecReload=/bin/sh -c 'nft --stateless list table inet {firewall_rules.TABLE} >{LISTING}'
+{opening}ExecReload=/usr/sbin/nft --file {RULES_FILE}
+ExecReload=/bin/sh -c '{_LIST} >{LISTING}'
 
 [Install]
 WantedBy=multi-user.target
@@ -192,16 +223,17 @@ def _keys_seen(vpns: ipsec.Vpns, keys: ipsec.Keys) -> str | None:
     return _as_on_controller(vpns) if has_all and there == ipsec.keys_text(vpns, keys) else "others"
 
 
-def _packet_filter() -> str | None:
+def _packet_filter(firewall: Firewall) -> str | None:
     try:
         listing = _listing()
     except RuntimeError:
         return None
-    return "as loaded" if listing == managed_files.read([LISTING])[LISTING] else listing
+    has_left_over = not firewall.get("transparent") and transparent_firewall.OPENING_LINE in listing
+    return "as loaded" if listing == managed_files.read([LISTING])[LISTING] and not has_left_over else listing
 
 
 def _listing() -> str:
-    return services.run("nft", "--stateless", "list", "table", "inet", firewall_rules.TABLE)
+    return services.run("sh", "-c", _LIST)
 
 
 def _follows(firewall: Firewall) -> str | None:
@@ -223,17 +255,39 @@ def _has_addresses(firewall: Firewall) -> bool:
 
 
 def _take(step: str, firewall: Firewall, keys: ipsec.Keys) -> None:
+    if step in _STEPS_OF_VPNS and not _has_strongswan():
+        return
     if step == "write keys":
         ipsec.write_keys(ipsec.keys_text(firewall["vpns"], keys))
     elif step == "load rules":
-        services.run("nft", "--file", RULES_FILE)
+        text = transparent_firewall.leaving(firewall) + Path(RULES_FILE).read_text(encoding="utf-8")
+        services.run("nft", "--file", "-", stdin=text)
         managed_files.write({LISTING: _listing()})
+    elif step == transparent_firewall.STEP:
+        transparent_firewall.open_or_close(firewall)
     elif step == "forward packets":
         FORWARDING_SWITCH.write_text("1\n", encoding="ascii")
+    elif step == "start or stop units":
+        services.run("systemctl", "enable", "--quiet", "--now", *_units(firewall))
+        if not firewall["virtual_addresses"]:
+            services.run("systemctl", "stop", virtual_routers.UNIT)
     elif step == "start or stop VPNs":
         _follow(firewall)
     else:
         services.run(*_COMMANDS[step])
+
+
+_STEPS_OF_VPNS = ("restart VPNs", "reload VPNs", "start or stop VPNs")
+
+
+def _has_strongswan() -> bool:
+    """Whether there is anything to tell of VPNs; without them, a firewall need not have it."""
+    return bool(services.read([ipsec.UNIT])[ipsec.UNIT].file_state)
+
+
+def _units(firewall: Firewall) -> list[str]:
+    """Name the units that run at all times; only who shares addresses has keepalived."""
+    return [virtual_routers.UNIT, RULES_UNIT] if firewall["virtual_addresses"] else [RULES_UNIT]
 
 
 def _follow(firewall: Firewall) -> None:
@@ -251,7 +305,6 @@ _COMMANDS = {
     "reload units": ("systemctl", "daemon-reload"),
     # Does nothing to a keepalived that is not running; starting it comes next.
     "reload keepalived": ("systemctl", "try-reload-or-restart", virtual_routers.UNIT),
-    "start units": ("systemctl", "enable", "--quiet", "--now", virtual_routers.UNIT, RULES_UNIT),
     "restart VPNs": ("systemctl", "try-restart", ipsec.UNIT),
     "reload VPNs": ("systemctl", "try-reload-or-restart", ipsec.UNIT),
 }

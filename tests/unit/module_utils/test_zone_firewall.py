@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from ansible_collections.podwright.cloud.plugins.module_utils import (
     flat_state,
     ipsec,
     rollback,
+    transparent_firewall,
+    virtual_routers,
     zone_firewall,
 )
 
@@ -24,6 +27,9 @@ CASES = ROOT / "tests/cases/zone_firewall"
 GOLDEN = CASES / "golden"
 STATE = yaml.safe_load((ROOT / "tests/cases/plan/two-zones/east-fw1.yml").read_text())
 FIREWALL: dict[str, Any] = STATE["firewall"] | {"tracked_ports": STATE["network"]["uplinks"]["members"]}
+TRANSPARENT: dict[str, Any] = yaml.safe_load((ROOT / "tests/cases/plan/transparent-firewalls/z0-fw1.yml").read_text())[
+    "firewall"
+] | {"tracked_ports": []}
 KEYS = {"east-west": "a key that nobody has"}
 ESP: tuple[firewall_rules.Esp, ...] = ("kernel", "process")
 
@@ -35,6 +41,46 @@ def written(esp: firewall_rules.Esp) -> dict[str, str | None]:
     files["strongswan.service.conf"] = zone_firewall.desired(FIREWALL, esp)[ipsec.UNIT_FILE]
     del files["podwright.conf"]  # three have this name
     return files
+
+
+def written_for_a_bridge() -> dict[str, str]:
+    desired = zone_firewall.desired(TRANSPARENT, "kernel")
+    return {Path(path).name: desired[path] or "" for path in (zone_firewall.RULES_FILE, zone_firewall.UNIT_FILE)}
+
+
+def test_what_is_written_for_a_transparent_firewall() -> None:
+    assert written_for_a_bridge() == {
+        path.name: path.read_text() for path in sorted((GOLDEN / "transparent").iterdir())
+    }
+
+
+def test_rules_for_who_may_connect_are_the_same_text_in_both_modes() -> None:
+    rules = [line for line in written_for_a_bridge()["zone-firewall.nft"].splitlines() if "comment" in line]
+    routed = firewall_rules.table({**TRANSPARENT, "transparent": None}, "kernel")
+    assert len(rules) == 2
+    assert [line for line in routed.splitlines() if "comment" in line] == rules
+
+
+def test_gate_that_the_unit_opens_at_boot_is_the_one_that_is_wanted(tmp_path: Path) -> None:
+    ((path, text),) = [item for item in transparent_firewall.desired(TRANSPARENT).items() if item[0][0] == "/"]
+    (line,) = transparent_firewall.opening(TRANSPARENT)
+    command = line.removeprefix("ExecStart=/bin/sh -c '").removesuffix("'")
+    subprocess.run(["sh", "-euc", command.replace("/run/", f"{tmp_path}/")], check=True)
+    assert (tmp_path / path.removeprefix("/run/")).read_text() == text
+    assert "%" not in line  # a specifier of systemd.unit(5)
+
+
+def test_transparent_firewall_without_shared_addresses_has_no_keepalived() -> None:
+    desired = zone_firewall.desired({**TRANSPARENT, "virtual_addresses": []}, "kernel")
+    keys = (virtual_routers.FILE, virtual_routers.UNIT_FILE, f"unit {virtual_routers.UNIT}")
+    assert [desired[key] for key in keys] == [None, None, None]
+
+
+def test_closing_the_gate_is_a_step_after_the_rules_are_loaded() -> None:
+    seen = zone_firewall.desired(TRANSPARENT, "kernel")
+    routed = zone_firewall.desired({**TRANSPARENT, "transparent": None}, "kernel")
+    steps = zone_firewall.actions(flat_state.compare(routed, seen))
+    assert steps == ["reload units", "load rules", "open or close the bridge"]
 
 
 @pytest.mark.parametrize("esp", ESP)
@@ -119,6 +165,8 @@ def write_golden() -> None:
         (GOLDEN / esp).mkdir(parents=True, exist_ok=True)
         for name, text in written(esp).items():
             (GOLDEN / esp / name).write_text(text or "")
+    for name, text in written_for_a_bridge().items():
+        (GOLDEN / "transparent" / name).write_text(text)
 
 
 if __name__ == "__main__":
