@@ -130,6 +130,7 @@ def _listening_posts(state: State) -> Iterator[str]:
     yield _MANAGEMENT_PORT
     yield from network["interfaces"]
     yield from network["routed_ports"]
+    yield from network.get("transparent_bridge", {}).values()
     for machine in state.get("machines", {}).values():
         yield from (nic["device"] for nic in machine["nics"])
 

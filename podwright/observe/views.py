@@ -53,12 +53,16 @@ def _broadcast_domain(state: State, segment: Mapping[str, Any]) -> tuple[str, in
 
 
 def edges(states: States) -> dict[str, State]:
-    """Those by which each zone is joined to its provider: its firewalls, or else its zone switches."""
-    filtered = {state["zone"] for state in states.values() if state["kind"] == "firewall"}
+    """Those by which each zone is joined to its provider: its firewalls that route, or else its zone switches."""
+    routed = {
+        state["zone"]
+        for state in states.values()
+        if state["kind"] == "firewall" and "transparent_bridge" not in state["network"]
+    }
     return {
         name: state
         for name, state in states.items()
-        if state["kind"] == ("firewall" if state["zone"] in filtered else "zone_switch")
+        if state["kind"] == ("firewall" if state["zone"] in routed else "zone_switch")
     }
 
 

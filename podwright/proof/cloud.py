@@ -11,6 +11,7 @@ from podwright.errors import PodwrightError
 from podwright.model.cloud import Cloud
 from podwright.model.views import Appliance, Device, appliances, devices
 from podwright.proof.cables import lay_cables
+from podwright.proof.firewall import firewall_wiring
 from podwright.proof.hypervisor import hypervisor_wiring
 from podwright.proof.linux_network import network_wiring
 from podwright.proof.ownership import Ownership
@@ -23,7 +24,7 @@ from podwright.proof.zone_routers import firewall_routing, zone_switch_routing
 from podwright.rendering.rendered_files import Configurations
 
 _WIRING_OF: Mapping[str, Callable[[Any, Mapping[str, str], Ownership], Wiring]] = {
-    "firewall": network_wiring,
+    "firewall": firewall_wiring,
     "zone_switch": network_wiring,
     "pod_switch": pod_switch_wiring,
     "storage_server": network_wiring,

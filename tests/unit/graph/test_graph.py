@@ -28,6 +28,7 @@ from tests.unit.plan.clouds import (
     two_zones_declaration,
     with_public_switches,
     with_racks,
+    with_transparent_firewalls,
 )
 from tests.unit.plan.test_properties import declarations
 
@@ -115,8 +116,9 @@ def assert_readable(cloud: Cloud) -> None:
         with_racks(made_declaration(1, 2, 9), 3),
         with_public_switches(made_declaration(1, 2, 3)),
         with_public_switches(with_racks(made_declaration(1, 1, 3))),
+        with_transparent_firewalls(made_declaration(1, 2, 3)),
     ],
-    ids=["lab", "20 pods", "racks", "public switches", "public switches in racks"],
+    ids=["lab", "20 pods", "racks", "public switches", "public switches in racks", "transparent firewalls"],
 )
 def test_picture_is_readable(declaration: Declaration) -> None:
     assert_readable(cloud_of(declaration))
@@ -171,6 +173,17 @@ def test_firewalls_tell_where_their_vpns_lead() -> None:
         "east-fw1": "VPN to west",
         "west-fw1": "VPN to east",
     }
+
+
+def test_transparent_firewalls_stand_between_the_provider_and_the_zone_switches() -> None:
+    picture = picture_of(cloud_of(with_transparent_firewalls(made_declaration(1, 1, 1))))
+    drawn = {texts[0].text: box for box, texts in boxes(picture)}
+    hints = [title.text or "" for line in picture.iter(f"{SVG}polyline") for title in line]
+    for firewall, switch in (("z0-fw1", "z0-zsw1"), ("z0-fw2", "z0-zsw2")):
+        assert drawn[firewall].bottom < drawn[switch].y
+        assert hints.count(f"{firewall}:eth1 - upstream") == 1
+        assert sum(hint in (f"{firewall}:eth2 - {switch}:up", f"{switch}:up - {firewall}:eth2") for hint in hints) == 1
+    assert not [hint for hint in hints if "zsw" in hint and "upstream" in hint]
 
 
 def test_machines_of_an_account_have_its_colour() -> None:

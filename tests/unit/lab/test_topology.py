@@ -9,7 +9,14 @@ import pytest
 
 from podwright.errors import LabError
 from podwright.lab.topology import Bridge, Host, Socket, Topology, derive, interface_name
-from tests.unit.plan.clouds import Declaration, cloud_of, lab_declaration, two_zones_declaration
+from tests.unit.plan.clouds import (
+    Declaration,
+    cloud_of,
+    lab_declaration,
+    made_declaration,
+    two_zones_declaration,
+    with_transparent_firewalls,
+)
 
 
 def derived(declaration: Declaration) -> Topology:
@@ -135,3 +142,13 @@ def test_a_firewall_has_a_port_in_each_management_network() -> None:
     assert cables["west-fw1", "eth3"] == Socket("mgmt-west", None)
     assert cables["west-fw1", "eth4"] == Socket("mgmt-west-p1", None)
     assert cables["west-fw1", "eth5"] == Socket("mgmt-west-p2", None)
+
+
+def test_a_transparent_firewall_stands_in_the_cable_of_its_zone_switch() -> None:
+    topology = derived(with_transparent_firewalls(made_declaration(1, 1, 1)))
+    cables = {(cable.a.place, cable.a.port): cable.b for cable in topology.cables}
+    for n in ("1", "2"):
+        assert cables[f"z0-fw{n}", "eth1"] == Socket("upstream-z0", None)
+        assert cables[f"z0-fw{n}", "eth2"] == Socket(f"z0-zsw{n}", "up")
+    (provider,) = topology.providers
+    assert {str(gateway) for _, gateway in provider.routes} == {"198.51.100.1"}

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from podwright.observe.probes import Probe, probes
+from podwright.observe.probes import Probe, probes, watches
+from podwright.observe.views import edges
 from podwright.plan.planner import plan
-from tests.unit.plan.clouds import cloud_of, leases_for, two_zones_declaration
+from tests.unit.plan.clouds import (
+    account,
+    cloud_of,
+    leases_for,
+    made_declaration,
+    two_zones_declaration,
+    with_transparent_firewalls,
+)
 
 
 @pytest.mark.parametrize("answered", [True, False])
@@ -33,3 +41,15 @@ def test_machines_ask_for_devices_of_all_zones_as_controllers_know_them():
         domain: [False] * len(translated) for domain in asked
     }
     assert {"acme-web-east", "acme-db-west", "globex-web-east"} <= asked.keys()
+
+
+def test_zone_switches_are_the_edge_behind_transparent_firewalls_and_frames_are_counted_on_both():
+    declaration = with_transparent_firewalls(made_declaration(1, 1, 1))
+    declaration["accounts"] = {"acme": account("z0", "p0", 1)}
+    cloud = cloud_of(declaration)
+    states = plan(cloud, leases_for(cloud))
+    assert sorted(edges(states)) == ["z0-zsw1", "z0-zsw2"]
+    assert watches(states)["z0-fw1"] == ["eth0", "eth1", "eth2", "eth3", "mgmt-p0"]
+    (asked,) = (asked for machines in probes(states).values() for asked in machines.values())
+    assert "reaches the outside (198.51.100.254)" in {probe.statement for probe in asked}
+    assert "does not reach z0-fw1 (management) (172.16.1.31)" in {probe.statement for probe in asked}
