@@ -297,7 +297,7 @@ class Zone(Declared):
 
     data_center: Reference
     """the name of the data center that it stands in"""
-    management_network: Network4
+    management_network: Network4 = IPv4Network("192.168.0.0/16")
     """the network that holds the management subnets of the pods and the zone switches' management addresses"""
     guest_subnets: Network4 | None = None
     """the network that guest networks with `subnet: auto` get a /24 each from"""

@@ -40,8 +40,8 @@ What must hold beyond the keys:
 
 - Names of devices, of domains (`<account>-<machine>`), and of routing appliances (`<account>-<zone>-router`) are unique
   in the cloud and at most 63 characters long.
-- In a zone no two networks overlap and no two devices have one address. Zones may repeat each other's, and so may
-  the guest networks of accounts. A guest network does not overlap what its pod routes.
+- In a zone no two networks overlap and no two devices have one address. Zones may repeat each other's, but for public
+  networks, and so may the guest networks of accounts. A guest network does not overlap what its pod routes.
 - Zone switches own the addresses right above each `gateway`, in the order of their names. Those right above the
   upstream `address` are the firewalls', or without any that route the zone switches'. Lease ranges are free of what is
   taken.

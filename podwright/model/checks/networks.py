@@ -52,6 +52,7 @@ def check(declaration: Declaration) -> Iterator[Finding]:
         yield from apart(declaration, with_paths(zone.vnis, ("zones", name, "vnis")))
         yield from _infrastructure_vlans(declaration, pods)
         yield from _taken(declaration, name, zone, pods)
+    yield from _public_networks(declaration)
     yield from _guest_networks(declaration)
 
 
@@ -65,15 +66,32 @@ def _overlaps(declaration: Declaration, name: str, zone: Zone, pods: Iterable[Pl
     for pod in pods:
         for key, network in infrastructure(pod.pod.networks).items():
             routed.append((network.subnet, (*pod.path, "networks", key, "subnet")))
-    subnets = [_Subnet(subnet, order, path) for order, (subnet, path) in enumerate(routed) if subnet]
+    for first, second in _meeting(routed):
+        remedy = f"{declaration.where(first.path)} is {first.subnet}: move one of them"
+        yield Finding(second.path, str(second.subnet), "a network of its own in the zone", remedy)
+
+
+def _public_networks(declaration: Declaration) -> Iterator[Finding]:
+    """What customers are found by outside is in one zone; private networks may be in each."""
+    public = [
+        (pod.pod.networks.public.subnet, (*pod.path, "networks", "public", "subnet")) for pod in declaration.pods()
+    ]
+    for first, second in _meeting(public):
+        if first.path[1] != second.path[1]:  # those of a zone are told of with its others
+            remedy = f"{declaration.where(first.path)} is {first.subnet}: move one of them"
+            yield Finding(second.path, str(second.subnet), "a public network of its own in the cloud", remedy)
+
+
+def _meeting(declared: Iterable[tuple[IPv4Network | None, KeyPath]]) -> Iterator[tuple[_Subnet, _Subnet]]:
+    """Networks that overlap: each with one that holds it, or is the same, in the order of declaration."""
+    subnets = [_Subnet(subnet, order, path) for order, (subnet, path) in enumerate(declared) if subnet]
     around: list[_Subnet] = []  # sorted, a network comes after those that hold it
     for item in sorted(subnets):
         while around and not around[-1].subnet.overlaps(item.subnet):
             around.pop()
         if around:
             first, second = sorted((around[-1], item), key=lambda one: one.order)
-            remedy = f"{declaration.where(first.path)} is {first.subnet}: move one of them"
-            yield Finding(second.path, str(second.subnet), "a network of its own in the zone", remedy)
+            yield first, second
         around.append(item)
 
 
