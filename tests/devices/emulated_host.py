@@ -19,7 +19,7 @@ from podwright.images.kernel import VIRTIO, build_kernel_root, kernel_image
 from podwright.lab.image import HOST
 from podwright.switches.access import Access
 from tests.devices.processes import eventually, running
-from tests.devices.sshd import access_to
+from tests.devices.sshd import access_to, greets, shell
 
 BOOT_TIMEOUT_S = 180
 MEMORY_MIB = 384
@@ -91,29 +91,11 @@ class EmulatedHost:
 
     def _run(self, script: str, timeout_s: float = 120, master: Path | None = None) -> subprocess.CompletedProcess[str]:
         """Run a shell script, by the connection that is kept at `master`, if any."""
-        access = self.access
-        options = {
-            "UserKnownHostsFile": access.known_hosts_file,
-            "IdentitiesOnly": "yes",
-            "LogLevel": "ERROR",
-            "ControlMaster": "auto" if master else "no",
-            "ControlPath": master or "none",
-            "ControlPersist": "60",
-        }
-        command = ["ssh", "-F", "none", "-i", str(access.key_file), "-p", str(access.port)]
-        command += [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
-        command += [f"{access.user}@{access.host}", "sh", "-eu"]
-        return subprocess.run(command, input=script, check=False, capture_output=True, text=True, timeout=timeout_s)
+        kept = {"ControlMaster": "auto" if master else "no", "ControlPath": master or "none", "ControlPersist": "60"}
+        return shell(self.access, script, timeout_s=timeout_s, **kept)
 
     def _boot_id(self) -> str:
-        with socket.create_connection(("127.0.0.1", self.port), 5) as client:
-            client.settimeout(2)
-            try:
-                greeted = client.recv(4) == b"SSH-"
-            except OSError:
-                greeted = False
-        if not greeted:
-            time.sleep(0.5)
+        if not greets(self.port):
             return ""
         try:
             done = self._run("cat /proc/sys/kernel/random/boot_id", timeout_s=10)

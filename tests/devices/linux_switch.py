@@ -8,7 +8,6 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -18,7 +17,7 @@ from podwright.images.debian import Recipe, build_root
 from podwright.switches.access import Access
 from tests.devices.failing_proxy import FailingProxy
 from tests.devices.processes import eventually, running
-from tests.devices.sshd import access_to
+from tests.devices.sshd import access_to, greets, shell
 
 PORTS = 3
 MANAGEMENT, INSIDE = "192.0.2.2", "198.51.100.2"
@@ -108,12 +107,8 @@ class Switch:
 
     def on(self, script: str) -> str:
         """What a shell script prints that runs on the switch, as an operator's."""
-        access = self.direct
-        options = {"UserKnownHostsFile": access.known_hosts_file, "IdentitiesOnly": "yes", "LogLevel": "ERROR"}
-        command = ["ssh", "-F", "none", "-i", str(access.key_file), "-p", str(access.port)]
-        command += [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
-        command += [f"{access.user}@{access.host}", "sh", "-eu"]
-        done = subprocess.run(command, input=script, check=True, capture_output=True, text=True, timeout=60)
+        done = shell(self.direct, script)
+        done.check_returncode()
         return done.stdout
 
     def lose_power(self) -> None:
@@ -136,15 +131,7 @@ class Switch:
         assert self.machine is not None
         if self.machine.poll() is not None:
             raise RuntimeError(f"the switch went off: {(self.directory / 'console.log').read_text()[-3000:]}")
-        with socket.create_connection(("127.0.0.1", self.ports[MANAGEMENT]), 5) as client:
-            client.settimeout(1)
-            try:
-                greeted = client.recv(4) == b"SSH-"
-            except OSError:
-                greeted = False
-        if not greeted:
-            time.sleep(0.2)
-        return greeted
+        return greets(self.ports[MANAGEMENT])
 
     def _kernel(self) -> list[str]:
         network = [f"vec{n}:transport=tap,ifname=h{n},mac=02:00:00:00:00:1{n}" for n in range(PORTS + 1)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,6 +46,28 @@ def sshd(directory: Path, port: int, more: str = "") -> Iterator[None]:
 def access_to(directory: Path, port: int) -> Access:
     """How to log in to the server with its keys in `directory`, by that port."""
     return Access("127.0.0.1", port, getpass.getuser(), directory / "key", directory / "known_hosts")
+
+
+def shell(access: Access, script: str, *, timeout_s: float = 60, **options: object) -> subprocess.CompletedProcess[str]:
+    """Run a shell script on a device, as an operator; with more options of ssh_config(5)."""
+    options = {"UserKnownHostsFile": access.known_hosts_file, "IdentitiesOnly": "yes", "LogLevel": "ERROR", **options}
+    command = ["ssh", "-F", "none", "-i", str(access.key_file), "-p", str(access.port)]
+    command += [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
+    command += [f"{access.user}@{access.host}", "sh", "-eu"]
+    return subprocess.run(command, input=script, check=False, capture_output=True, text=True, timeout=timeout_s)
+
+
+def greets(port: int) -> bool:
+    """Whether a server greets (RFC 4253 section 4.2) who comes by a port of 127.0.0.1; if not, some time has passed."""
+    with socket.create_connection(("127.0.0.1", port), 5) as client:
+        client.settimeout(1)
+        try:
+            greeted = client.recv(4) == b"SSH-"
+        except OSError:
+            greeted = False
+    if not greeted:
+        time.sleep(0.2)
+    return greeted
 
 
 def listens(port: int) -> bool:
