@@ -10,7 +10,7 @@ demo: install
 
 # What need not be left alone has both processors first; labs and devices, whose seconds count, have them to themselves.
 # One `pytest` runs the same tests one after the other.
-SIDE_BY_SIDE := tests/unit tests/databases
+SIDE_BY_SIDE := tests/unit tests/databases tests/playbooks
 
 test: install test-packages
 	$(MAKE) --jobs 2 --output-sync lint images
