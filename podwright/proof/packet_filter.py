@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 from ansible_collections.podwright.cloud.plugins.module_utils.firewall_rules import TUNNEL
 
+# What is routed: a transparent firewall has a table for frames, too.
+_TABLE = re.compile(r"^table inet \S+ \{\n(.*?)^\}", re.DOTALL | re.MULTILINE)
 _CHAIN = re.compile(r"chain forward \{\n(.*?)^\s*\}", re.DOTALL | re.MULTILINE)
 _HOOK = "type filter hook forward"
 # What a rule says beside its matches and its verdict.
@@ -50,7 +52,8 @@ _EVERYTHING = Accepted(None, None, None, decrypted=False)
 
 def forwarded(rules: str | None) -> Filter:
     """Read a table; without one, or without a chain `forward`, everything is."""
-    chain = _CHAIN.search(rules or "")
+    table = _TABLE.search(rules or "")
+    chain = _CHAIN.search(table[1]) if table else None
     if chain is None:
         return Filter((_EVERYTHING,), ())
     accepted: list[Accepted] = []
@@ -80,8 +83,11 @@ def _accepted(line: str) -> Iterator[Accepted]:
     if verdict != "accept" or _OLD.search(matches):
         return
     near, far = (_interfaces(matches, word) for word in ("iifname", "oifname"))
-    decrypted = bool(_DECRYPTED.search(matches)) or TUNNEL in (near or ())
-    yield Accepted(near, far, _sources(matches), decrypted)
+    sources, only_decrypted = _sources(matches), bool(_DECRYPTED.search(matches))
+    if only_decrypted or TUNNEL in (near or ()):
+        yield Accepted(near, far, sources, decrypted=True)
+    if not only_decrypted and near != frozenset({TUNNEL}):
+        yield Accepted(near, far, sources, decrypted=False)
 
 
 def _interfaces(matches: str, word: str) -> frozenset[str] | None:

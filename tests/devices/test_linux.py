@@ -122,7 +122,7 @@ SHARED = SwitchState(
 def received(switch: Switch) -> dict[int, float]:
     """{VLAN: Mbit/s} at the hypervisor, of storage that sends 8 and guests that send 60; shown with `pytest -s`."""
     told = json.loads(switch.inside(sys.executable, "-I", "-S", str(RATES), "h3", "2", "h1/20:8", "h2/101:60"))
-    print(told)  # noqa: T201
+    print(told)  # noqa: T201  (with `pytest -s`)
     return {int(vlan): rate for vlan, rate in told.items()}
 
 

@@ -135,6 +135,24 @@ def test_vpn_whose_sources_are_not_said(matches: str) -> None:
     assert set(leaked(cloud, files)) == everybody
 
 
+def test_rule_for_a_vpn_and_for_zone_switches_counts_for_both() -> None:
+    cloud, files = rendered(two_zones_declaration())
+    hook = "hook forward priority filter; policy drop;\n"
+    opened = f'{hook}\t\tiifname {{ "ipsec0", "vlan40" }} oifname "eth3" accept\n'
+    edit(files, "east-fw1", FIREWALL_RULES, (hook, opened))
+    assert {"vpn of anybody gets to management east", "account acme/east gets to management east"} <= set(
+        leaked(cloud, files)
+    )
+
+
+def test_table_for_frames_is_none_for_packets() -> None:
+    """A transparent firewall that lost its other table routes whatever comes."""
+    cloud, files = rendered(two_zones_declaration())
+    text = files["east-fw1"][FIREWALL_RULES]
+    files["east-fw1"][FIREWALL_RULES] = text.replace("table inet", "table bridge")
+    assert "upstream east gets to management east/p2" in leaked(cloud, files)
+
+
 def test_appliance_that_passes_guests_on_to_management() -> None:
     cloud, files = rendered(lab_declaration())
     router = "acme-east-router"
